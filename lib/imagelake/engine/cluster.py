@@ -1,0 +1,138 @@
+"""The Ray engine: the same stages on Ray Data, CPU stages as tasks, model stages in actor pools.
+
+A batch crosses the object store as one row with one binary column, so that Ray never splits or joins batches.
+"""
+
+import logging
+import os
+import pickle
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby, islice
+from typing import Any
+
+import pyarrow as pa
+
+from imagelake.engine import Batch, Stage, Step, chain
+from imagelake.errors import EngineError
+
+WAVE = 4096  # batches handed to Ray at once: bounds the driver's memory
+COLUMN = "batch"
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Runs stages on Ray.
+
+    Args:
+        address: an existing cluster (`auto`, `host:port`, `ray://...`); None joins the cluster of the surrounding
+            Ray job, or starts one on this machine.
+        workers: CPUs of a cluster that is started here; None for all.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    name: str = "ray"
+
+    def run(self, batches: Iterable[Batch], stages: Sequence[Stage]) -> Iterator[Batch]:
+        """Run wave by wave; results come while the pipeline runs."""
+        ray = connect(self.address, self.workers)
+        groups = [(pool, ray.put(list(group))) for pool, group in groupby(stages, key=lambda s: s.pool)]
+        source = iter(batches)
+        while wave := [_encode(batch) for batch in islice(source, WAVE)]:
+            dataset = ray.data.from_arrow(wave)
+            for pool, reference in groups:
+                dataset = _mapped(ray, dataset, pool, reference)
+            rows = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+            for table in rows:
+                yield from map(_decode, table[COLUMN])
+
+
+def connect(address: str | None, workers: int | None) -> Any:
+    """Import Ray and join or start a cluster; harmless when this process has joined one.
+
+    Raises:
+        EngineError: Ray is not installed, or the cluster cannot be reached or refuses the token.
+    """
+    joins = address or os.environ.get("RAY_ADDRESS")
+    if not joins and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        # A token for this cluster only, never written to disk: other users of the machine cannot send it work.
+        # Ray reads it when it is imported.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray  # noqa: PLC0415 (seconds to import)
+        import ray.data  # noqa: PLC0415
+    except ImportError as error:
+        raise EngineError("the ray engine needs `pip install imagelake[ray]`") from error
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"address": address} if joins else _own_cluster(workers)
+        try:
+            ray.init(log_to_driver=False, logging_level="ERROR", **options)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            where = joins or "on this machine"
+            text = str(error).strip().partition("\n")[0][:300]
+            raise EngineError(f"cannot use the Ray cluster {where}: {text}") from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # progress is shown by us
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    return ray
+
+
+def _own_cluster(workers: int | None) -> dict[str, Any]:
+    return {"num_cpus": workers or len(os.sched_getaffinity(0)), "include_dashboard": False}
+
+
+def _mapped(ray: Any, dataset: Any, pool: str, reference: Any) -> Any:
+    if pool == "cpu":
+        return dataset.map_batches(
+            _run_task, batch_size=1, batch_format="pyarrow", fn_args=[_Held(reference)], num_cpus=1
+        )
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    return dataset.map_batches(
+        _ModelActor,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_args=[_Held(reference)],
+        compute=ray.data.ActorPoolStrategy(size=max(1, gpus)),
+        **({"num_gpus": 1} if gpus else {"num_cpus": 0.5}),
+    )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An object reference that Ray must not resolve by itself: workers fetch it once, not once per task."""
+
+    reference: Any
+
+
+@lru_cache(maxsize=8)
+def _opened(held: _Held) -> tuple[Step, ...]:
+    import ray  # noqa: PLC0415
+
+    return tuple(stage.open() for stage in ray.get(held.reference))
+
+
+def _run_task(table: pa.Table, held: _Held) -> Iterator[pa.Table]:
+    for row in table[COLUMN]:
+        for result in chain(_opened(held), _decode(row)):
+            yield _encode(result)
+
+
+class _ModelActor:
+    def __init__(self, held: _Held) -> None:
+        self._held = held
+
+    def __call__(self, table: pa.Table) -> Iterator[pa.Table]:
+        yield from _run_task(table, self._held)
+
+
+def _encode(batch: Batch) -> pa.Table:
+    return pa.table({COLUMN: pa.array([pickle.dumps(batch, protocol=5)], pa.large_binary())})
+
+
+def _decode(row: Any) -> Batch:
+    batch: Batch = pickle.loads(row.as_buffer())  # noqa: S301 (our own batch)
+    return batch

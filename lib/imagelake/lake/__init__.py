@@ -1,0 +1,1 @@
+"""Storage: table definitions, fragments and commits, pending work, blobs, the SQL session."""

@@ -1,0 +1,216 @@
+"""Commits: fragments into Delta tables while a job runs, so that no row is lost and none is there twice.
+
+Every commit of a table carries the same application id with the next number. delta-rs refuses a commit when
+another one with that id has landed since the snapshot, so a table's commits form one queue: the loser reloads,
+drops the rows whose keys the winner wrote, and tries again. A commit whose answer was lost is recognised by its
+token in the history.
+"""
+
+import random
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction
+
+from imagelake.errors import CommitConflict
+from imagelake.lake.fragments import Fragment, row_keys, write_fragment
+from imagelake.lake.lake import Lake
+from imagelake.lake.storage import first_line
+from imagelake.lake.tables import table_def
+
+FLUSH_SECONDS = 5.0
+FLUSH_FRAGMENTS = 64
+ATTEMPTS = 30
+# A reader, and a run after a kill, must never find a reference without its target: images before sightings, the
+# pictures of an archive before the note that it was read to its end.
+COMMIT_ORDER = {"images": 0, "sightings": 2, "failures": 3, "archives": 4, "runs": 5}
+
+
+class SeenKeys:
+    """Keys committed by this run, as 128-bit digests in DuckDB: flat memory, spills to disk."""
+
+    def __init__(self) -> None:
+        self._con = duckdb.connect(config={"memory_limit": "256MB"})
+        self._con.execute("create table seen (digest uhugeint)")
+
+    def repeated(self, keys: tuple[str, ...]) -> set[str]:
+        """Those of the keys that were added before."""
+        found = self._con.execute(
+            "select key from (select unnest($1::varchar[]) as key) as new"
+            " where md5_number(key) in (select digest from seen)",
+            [list(keys)],
+        ).fetchall()
+        return {row[0] for row in found}
+
+    def add(self, keys: Sequence[str]) -> None:
+        """Remember keys."""
+        self._con.register("keys", pa.table({"key": keys}))
+        self._con.execute("insert into seen select md5_number(key) from keys")
+        self._con.unregister("keys")
+
+
+class Committer:
+    """Collects fragments and commits them every few seconds.
+
+    Args:
+        lake: the lake.
+        run_id: the run, recorded with every commit.
+        tables: the tables at the versions that the run's pending work was computed from; rows that others
+            commit later are found by comparing files with these.
+        repeats: tables in which two batches of this run may hold the same key (ingest: the same bytes twice).
+    """
+
+    def __init__(
+        self, lake: Lake, run_id: str, tables: Mapping[str, DeltaTable], repeats: tuple[str, ...] = ()
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._lake = lake
+        self._run_id = run_id
+        self._tables = dict(tables)
+        self._known = {name: _paths(table) for name, table in tables.items()}
+        self._foreign: dict[str, set[str]] = defaultdict(set)
+        self._seen = {name: SeenKeys() for name in repeats}
+        self._waiting: dict[str, list[Fragment]] = defaultdict(list)
+        self._flushed_at = time.monotonic()
+
+    def add(self, fragment: Fragment) -> None:
+        """Take a fragment; commits when enough have come or enough time has passed."""
+        self._waiting[fragment.table].append(fragment)
+        full = sum(len(f) for f in self._waiting.values()) >= FLUSH_FRAGMENTS
+        if full or time.monotonic() - self._flushed_at > FLUSH_SECONDS:
+            self.flush()
+
+    def preload(self, table: str, rows: Iterable[pa.RecordBatch]) -> None:
+        """Keys that the table has: rows of this run that repeat them are dropped."""
+        for batch in rows:
+            self._seen[table].add(row_keys(pa.Table.from_batches([batch]), table_def(table).key))
+
+    def flush(self) -> None:
+        """Commit everything that was added.
+
+        Raises:
+            CommitConflict: others kept winning the race; nothing committed is lost.
+        """
+        for name in sorted(self._waiting, key=lambda n: (COMMIT_ORDER.get(n, 1), n)):
+            fragments = [f for f in map(self._without_repeats, self._waiting.pop(name)) if f is not None]
+            if fragments:
+                self._commit(name, fragments)
+        self._flushed_at = time.monotonic()
+
+    def versions(self) -> dict[str, int]:
+        """Delta version of every table as last seen."""
+        return {name: table.version() for name, table in self._tables.items()}
+
+    def _commit(self, name: str, fragments: list[Fragment]) -> None:
+        table = self._tables[name]
+        token = uuid.uuid4().hex
+        for attempt in range(ATTEMPTS):
+            table.update_incremental()
+            fragments = self._without_foreign(name, fragments)
+            if not fragments:
+                return
+            base = table.version()
+            try:
+                table.create_write_transaction(
+                    [_add_action(f) for f in fragments],
+                    mode="append",
+                    schema=table.schema(),
+                    commit_properties=_properties(table, name, self._run_id, token),
+                )
+            except (DeltaError, OSError) as error:
+                if not _has_landed(table, base, token):
+                    _back_off(attempt, name, error)
+                    continue
+            table.update_incremental()
+            self._known[name].update(f.path for f in fragments)
+            return
+
+    def _without_repeats(self, fragment: Fragment) -> Fragment | None:
+        """Drop rows whose keys this run has committed already."""
+        seen = self._seen.get(fragment.table)
+        if seen is None:
+            return fragment
+        kept = self._rewritten(fragment, seen.repeated(fragment.keys))
+        if kept is not None:
+            seen.add(kept.keys)
+        return kept
+
+    def _without_foreign(self, name: str, fragments: list[Fragment]) -> list[Fragment]:
+        """Drop rows whose keys others have committed since the run began."""
+        new = _paths(self._tables[name]) - self._known[name]
+        for path in sorted(new):
+            self._foreign[name].update(self._keys_of(name, path))
+        self._known[name] |= new
+        if not self._foreign[name]:
+            return fragments
+        kept = (self._rewritten(f, self._foreign[name].intersection(f.keys)) for f in fragments)
+        return [f for f in kept if f is not None]
+
+    def _keys_of(self, name: str, path: str) -> list[str]:
+        key = table_def(name).key
+        with self._lake.storage.open(f"tables/{name}/{path}") as file:
+            return row_keys(pq.read_table(file, columns=list(key)), key)
+
+    def _rewritten(self, fragment: Fragment, unwanted: set[str]) -> Fragment | None:
+        """The fragment without unwanted rows; None when none is left."""
+        if not unwanted:
+            return fragment
+        relative = f"tables/{fragment.table}/{fragment.path}"
+        self.dropped[fragment.table] += sum(key in unwanted for key in fragment.keys)
+        wanted = [key not in unwanted for key in fragment.keys]
+        kept = None
+        if any(wanted):
+            with self._lake.storage.open(relative) as file:
+                rows = pq.read_table(file).filter(wanted)
+            with duckdb.connect() as con:
+                kept = write_fragment(self._lake.storage, table_def(fragment.table), rows, self._run_id, con)
+        self._lake.storage.delete(relative)
+        return kept
+
+
+def _paths(table: DeltaTable) -> set[str]:
+    return set(table.get_add_actions(flatten=True).column("path").to_pylist())
+
+
+def _properties(table: DeltaTable, name: str, run_id: str, token: str) -> CommitProperties:
+    fence = f"imagelake/{name}"
+    number = (table.transaction_version(fence) or 0) + 1
+    return CommitProperties(
+        custom_metadata={"imagelake.run_id": run_id, "imagelake.token": token},
+        app_transactions=[Transaction(fence, number)],
+        max_commit_retries=0,
+    )
+
+
+def _add_action(fragment: Fragment) -> AddAction:
+    return AddAction(
+        path=fragment.path,
+        size=fragment.size_bytes,
+        partition_values={},
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=fragment.stats,
+    )
+
+
+def _has_landed(table: DeltaTable, base: int, token: str) -> bool:
+    """Whether a commit whose answer was an error is in the log after all."""
+    table.update_incremental()
+    newer = table.version() - base
+    return newer > 0 and any(e.get("imagelake.token") == token for e in table.history(newer))
+
+
+def _back_off(attempt: int, name: str, error: Exception) -> None:
+    if attempt == ATTEMPTS - 1:
+        raise CommitConflict(
+            f"table {name} could not be committed after {ATTEMPTS} tries: {first_line(error)};"
+            " run the same command again, it continues where it stopped"
+        ) from error
+    time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 (jitter)

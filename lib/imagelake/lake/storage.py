@@ -1,0 +1,146 @@
+"""Bytes under a root that is a local folder or an `s3://` prefix: one code path, one set of credentials.
+
+Credentials and endpoint come from the usual AWS variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+`AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, instance profiles); pyarrow and delta-rs both read them.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import unquote_to_bytes
+
+from pyarrow import fs
+
+from imagelake.errors import StorageError
+
+
+def is_remote(uri: str) -> bool:
+    """Whether the URI is in an object store."""
+    return uri.startswith("s3://")
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn a refusal of the storage into one line that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{what}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for messages of one line."""
+    return str(error).strip().partition("\n")[0][:400] or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Files under `root`; relative paths have forward slashes."""
+
+    root: str
+
+    def __reduce__(self) -> tuple[type["Storage"], tuple[str]]:
+        """Pickle the root only: file systems are opened where they are used."""
+        return Storage, (self.root,)
+
+    @cached_property
+    def _fs_and_base(self) -> tuple[fs.FileSystem, str]:
+        if is_remote(self.root):
+            with storage_errors(self.root):
+                filesystem, base = fs.FileSystem.from_uri(self.root)
+            return filesystem, base.rstrip("/")
+        return fs.LocalFileSystem(), str(Path(self.root).absolute())
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        """The pyarrow file system of the root."""
+        return self._fs_and_base[0]
+
+    def path(self, relative: str) -> str:
+        """The path within `filesystem`."""
+        return f"{self._fs_and_base[1]}/{relative}"
+
+    def uri(self, relative: str) -> str:
+        """The path or URI for other programs."""
+        return f"{self.root.rstrip('/')}/{relative}" if is_remote(self.root) else self.path(relative)
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is a file or folder."""
+        with storage_errors(self.uri(relative)):
+            found: fs.FileInfo = self.filesystem.get_file_info(self.path(relative))
+        return bool(found.type != fs.FileType.NotFound)
+
+    def size(self, relative: str) -> int | None:
+        """Size in bytes; None where there is no file."""
+        with storage_errors(self.uri(relative)):
+            found = self.filesystem.get_file_info(self.path(relative))
+        return found.size if found.type == fs.FileType.File else None
+
+    def write(self, relative: str, data: bytes | memoryview) -> None:
+        """Write a whole file so that readers see it complete or not at all."""
+        path = self.path(relative)
+        with storage_errors(self.uri(relative)):
+            if is_remote(self.root):  # a PUT is atomic
+                with self.filesystem.open_output_stream(path) as out:
+                    out.write(data)
+                return
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+            Path(temporary).write_bytes(data)
+            Path(temporary).replace(path)
+
+    def read(self, relative: str) -> bytes:
+        """Read a whole file."""
+        with storage_errors(self.uri(relative)), self.filesystem.open_input_file(self.path(relative)) as file:
+            return cast(bytes, file.read())
+
+    def delete(self, relative: str) -> None:
+        """Delete a file."""
+        with storage_errors(self.uri(relative)):
+            self.filesystem.delete_file(self.path(relative))
+
+    def list(self, relative: str) -> Iterator[tuple[str, int, float]]:
+        """Files under a folder, at any depth: (path relative to the root, size in bytes, seconds since 1970)."""
+        selector = fs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
+        with storage_errors(self.uri(relative)):
+            infos = self.filesystem.get_file_info(selector)
+        base = len(self._fs_and_base[1]) + 1
+        for info in sorted(infos, key=lambda i: i.path):
+            if info.type == fs.FileType.File:
+                yield info.path[base:], info.size, info.mtime.timestamp()
+
+    @contextmanager
+    def open(self, uri: str) -> Iterator[BinaryIO]:
+        """Open a file for random reads: relative to the root, or an absolute path or URI outside it."""
+        uri = _local_path(uri)
+        remote = is_remote(uri) or (is_remote(self.root) and not os.path.isabs(uri))  # noqa: PTH117 (a string)
+        with storage_errors(uri) if remote else nullcontext():  # a local file that cannot be read is a bad item
+            opened = self._open(uri)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _open(self, uri: str) -> BinaryIO:
+        if is_remote(uri):
+            filesystem, path = fs.FileSystem.from_uri(uri)
+            return cast(BinaryIO, filesystem.open_input_file(path))
+        if os.path.isabs(uri):  # noqa: PTH117 (a string)
+            return Path(uri).open("rb")
+        if is_remote(self.root):
+            return cast(BinaryIO, self.filesystem.open_input_file(self.path(uri)))
+        return Path(self.path(uri)).open("rb")
+
+
+def _local_path(uri: str) -> str:
+    """The path of a `file://` URI, which stands for names that are not valid UTF-8; anything else as it is."""
+    if uri.startswith("file://"):
+        return os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
+    return uri

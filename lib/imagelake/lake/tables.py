@@ -1,0 +1,125 @@
+"""Table definitions: DDL files in, Arrow schemas, keys, checks and comments out.
+
+DuckDB itself parses `schemas/*.sql`; nothing else lists columns.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import duckdb
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class TableDef:
+    """One table: `schema` in types that Delta accepts, `key` the grain, `checks` as SQL expressions."""
+
+    name: str
+    comment: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    not_null: tuple[str, ...]
+    checks: tuple[str, ...]
+    comments: dict[str, str]
+    sql_types: dict[str, str]
+
+
+def table_names() -> list[str]:
+    """Names of all tables, sorted."""
+    files = resources.files("imagelake.schemas").iterdir()
+    return sorted(f.name.removesuffix(".sql") for f in files if f.name.endswith(".sql"))
+
+
+def table_def(name: str) -> TableDef:
+    """The definition of one table.
+
+    Raises:
+        KeyError: no such table is defined.
+    """
+    return _definitions()[name]
+
+
+@cache
+def _definitions() -> dict[str, TableDef]:
+    with duckdb.connect() as con:
+        return {name: _parse(con, name) for name in table_names()}
+
+
+def _parse(con: duckdb.DuckDBPyConnection, name: str) -> TableDef:
+    con.execute(resources.files("imagelake.schemas").joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+    columns = con.execute(
+        "select column_name, data_type, is_nullable, comment from duckdb_columns()"
+        " where table_name = ? order by column_index",
+        [name],
+    ).fetchall()
+    constraints = con.execute(
+        "select constraint_type, expression, constraint_column_names from duckdb_constraints() where table_name = ?",
+        [name],
+    ).fetchall()
+    comments = con.execute("select comment from duckdb_tables() where table_name = ?", [name]).fetchall()
+    schema = con.table(name).to_arrow_table().schema
+    return TableDef(
+        name=name,
+        comment=comments[0][0] or "",
+        schema=pa.schema([_delta_field(f, nullable=c[2]) for f, c in zip(schema, columns, strict=True)]),
+        key=tuple(next(c[2] for c in constraints if c[0] == "PRIMARY KEY")),
+        not_null=tuple(c[0] for c in columns if not c[2]),
+        checks=tuple(c[1] for c in constraints if c[0] == "CHECK"),
+        comments={c[0]: c[3] or "" for c in columns},
+        sql_types={c[0]: c[1] for c in columns},
+    )
+
+
+def _delta_field(field: pa.Field, *, nullable: bool) -> pa.Field:
+    return pa.field(field.name, _delta_type(field.type), nullable=nullable)
+
+
+def _delta_type(kind: pa.DataType) -> pa.DataType:
+    """The type as Delta gives it back: UTC microseconds, list elements named `element`."""
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pa.types.is_list(kind):
+        return pa.list_(pa.field("element", _delta_type(kind.value_type)))
+    return kind
+
+
+class InvalidRows(ValueError):
+    """Rows break their table's definition: a bug in the code that made them."""
+
+
+def to_table(definition: TableDef, rows: Iterable[dict[str, object]]) -> pa.Table:
+    """Rows as dictionaries -> an Arrow table in the table's schema; missing keys are null."""
+    return pa.Table.from_pylist(list(rows), schema=definition.schema)
+
+
+def validate(definition: TableDef, table: pa.Table, con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Cast to the table's schema and hold NOT NULL, CHECK and uniqueness within the batch.
+
+    Args:
+        definition: the table.
+        table: the rows; columns in any order.
+        con: any connection, used to evaluate the checks.
+
+    Raises:
+        InvalidRows: names the table, the rule and an offending row.
+    """
+    try:
+        table = table.select(definition.schema.names).cast(definition.schema, safe=True)
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise InvalidRows(f"{definition.name}: {error}") from error
+    for column in definition.not_null:
+        if table[column].null_count:
+            raise InvalidRows(f"{definition.name}.{column}: null in a column that is not null")
+    # The expressions come from our own DDL files, never from users. A null passes a CHECK, as in SQL.
+    keys = ", ".join(f'"{k}"' for k in definition.key)
+    rules = [f"where not coalesce({check}, true)" for check in definition.checks]
+    rules.append(f"group by {keys} having count(*) > 1")
+    con.register("batch", table)
+    for rule in rules:
+        bad = con.execute(f"select {keys} from batch {rule} limit 1").fetchone()
+        if bad is not None:
+            raise InvalidRows(f"{definition.name} breaks {rule!r}: {str(bad)[:300]}")
+    con.unregister("batch")
+    return table

@@ -1,0 +1,1 @@
+"""One DDL file per Delta table: the only place where columns are listed."""
