@@ -31,7 +31,9 @@ check: .venv/all
 	$(BIN)/ruff format --check lib jobs tests demo
 	$(BIN)/ruff check lib jobs tests demo
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	rm -rf build/contracts && mkdir -p build/contracts
+	cp -R lib/imagelake build/contracts/ && cp -R jobs schemas sql build/contracts/imagelake/
+	cd build/contracts && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 	$(BIN)/sqlfluff lint --quiet sql
 	$(BIN)/python -m pytest tests/unit tests/property tests/sql -m "not long and not bench"
 

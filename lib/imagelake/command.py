@@ -71,7 +71,7 @@ def parse(job: Any, argv: Sequence[str], prog: str) -> tuple[Any, bool]:
     if getattr(job, "REPORTS", True):
         parser.add_argument("--json", action="store_true", help="print the report of the run as one line of JSON")
     values = vars(parser.parse_args(list(argv)))
-    as_json = bool(values.pop("json", False))
+    as_json = getattr(job, "REPORTS", True) and bool(values.pop("json", False))
     values["lake"] = values["lake"] or os.environ.get(LAKE_VARIABLE, "")
     if not values["lake"]:
         raise UsageError(f"name the lake: --lake LAKE, or set {LAKE_VARIABLE}")
@@ -126,9 +126,8 @@ def _sentence(report: Any) -> str:
     )
     lines = [f"{report.job}: {counts} in {report.seconds:.1f} s ({report.engine}, run {report.run_id})"]
     if report.rejected:
-        lines.append(
-            f"why: imagelake sql \"from failures select reason, count(*) where run_id = '{report.run_id}' group by all\""
-        )
+        why = f"select reason, count(*) from failures where run_id = '{report.run_id}' group by all"
+        lines.append(f'why: imagelake sql "{why}"')
     if report.rejected_earlier:
         lines.append(f"rejected by earlier runs and not tried again: {report.rejected_earlier:,} (--retry-failed)")
     lines += [f"{key}: {value}" for key, value in report.details.items()]

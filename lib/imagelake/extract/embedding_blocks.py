@@ -211,19 +211,21 @@ def low_frequencies(spectrum: Floats) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _polar_bins() -> Floats:
-    """(4096, 50): the ring and the direction of each frequency; below the first ring, none."""
+def _polar_order() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The frequencies of the rings, bin after bin, and where each of the 50 bins starts in that order."""
     v, u = np.divmod(np.arange(_HALF * _HALF), _HALF)
     ring = np.searchsorted(np.square(_RING_EDGES), u * u + v * v, side="right") - 1
     sector = np.minimum((np.arctan2(v, u) * (2.0 * _SECTORS / np.pi)).astype(np.int64), _SECTORS - 1)
-    bins = np.zeros((_HALF * _HALF, 10 * _SECTORS))
-    inside = ring >= 0
-    bins[np.flatnonzero(inside), (ring * _SECTORS + sector)[inside]] = 1.0
-    return bins
+    bins = ring * _SECTORS + sector
+    order = np.flatnonzero(ring >= 0)
+    order = order[np.argsort(bins[order], kind="stable")]
+    return order, np.searchsorted(bins[order], np.arange((len(_RING_EDGES) - 1) * _SECTORS))
 
 
 def polar_energy(spectrum: Floats) -> Floats:
     """Share of the energy of `dct` by ring and direction: (n, 50)."""
-    energy = np.square(spectrum).reshape(len(spectrum), -1) @ _polar_bins()
+    order, starts = _polar_order()
+    # sums, not a product of matrices: BLAS would start threads for it, beside those of the engine
+    energy = np.add.reduceat(np.square(spectrum.reshape(len(spectrum), -1)[:, order]), starts, axis=1)
     floor = 16.0**2 * _HALF * _HALF  # the energy of noise of one grey level
     return np.asarray(np.sqrt(energy / (energy.sum(axis=1, keepdims=True) + floor)))

@@ -89,16 +89,19 @@ def read_block(data: bytes, block: Block, *, maker_notes: bool = True) -> Parsed
     return Parsed(reader.tags, reader.raw, reader.error)
 
 
-_TABLES: dict[tuple[str, int], tuple[dict[int, Any], Table]] = {}
+_MAX_TABLES = 64
+_TABLES: dict[tuple[str, int], tuple[dict[int, Any], Table]] = {}  # a cache; threads may fill it twice, no worse
 
 
 def _table(ifd: str, names: dict[int, Any]) -> Table:
     """The dictionary with full names: tag number to (full name, wording, is kept)."""
     found = _TABLES.get((ifd, id(names)))
-    if found is None:
-        table = {tag: (full := f"{ifd} {entry[0]}", entry[1], full in KEPT) for tag, entry in names.items()}
-        found = _TABLES[ifd, id(names)] = (names, table)  # holding names keeps its id unique
-    return found[1]
+    if found is not None:
+        return found[1]
+    table = {tag: (full := f"{ifd} {entry[0]}", entry[1], full in KEPT) for tag, entry in names.items()}
+    if len(_TABLES) < _MAX_TABLES:  # the names of the 99th sub-image are not worth keeping
+        _TABLES[ifd, id(names)] = (names, table)  # holding names keeps its id unique
+    return table
 
 
 class Reader:

@@ -23,6 +23,9 @@ from imagelake.image.heif import prepare_heif
 from imagelake.image.sniff import HEAD_BYTES, PICTURE_FORMATS, UNSUPPORTED_FORMATS, sniff
 
 MAX_PIXELS = 200_000_000
+# Peak memory of a decode, measured with Pillow 13 at 49 megapixels: PNG 4 bytes per pixel, TIFF 5, progressive JPEG 7,
+# AVIF 9, WebP 16, JPEG 2000 19. The limit of the hungry ones is divided, so that none takes more than about 1 GiB.
+_LIMIT_DIVISORS = {"AVIF": 2, "HEIF": 2, "WEBP": 4, "JPEG2000": 4}
 
 # Everything that Pillow 12 and 13, pi_heif and the C libraries below them were seen to raise on damaged files, by
 # reading their `raise` statements and by fuzzing them. Only calls into them stand in a `try` with this tuple.
@@ -56,10 +59,10 @@ def configure() -> None:
     Turns Pillow's limit of pixels off (ours comes first and its warning is no answer), keeps its warnings about
     damaged metadata quiet, and loads the plugins of all accepted formats.
     """
-    # `warnings.catch_warnings` swaps the filters of all threads, so one lasting filter is set instead; it is set
-    # again where a surrounding `catch_warnings` (a test runner's) has taken it away.
+    # `warnings.catch_warnings` swaps the filters of all threads, so one lasting filter is set instead; it is moved
+    # to the front again where somebody (a test runner) has put another one before it.
     ignored = ("ignore", None, Warning, re.compile(_FILTER_MODULE), 0)
-    if ignored not in warnings.filters:
+    if not warnings.filters or warnings.filters[0] != ignored:
         warnings.filterwarnings("ignore", module=_FILTER_MODULE)
     if _is_loaded.is_set():
         return
@@ -143,7 +146,8 @@ def open_image(data: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> tuple[st
 
     Args:
         data: the whole file, as bytes or as a seekable binary file at any position.
-        max_pixels: most pixels (width times height of the first frame) that are accepted.
+        max_pixels: most pixels (width times height of the first frame) that are accepted: all of them for JPEG, PNG,
+            GIF, TIFF, BMP and PPM, half for AVIF and HEIF, a quarter for WebP and JPEG 2000 (they need the memory).
 
     Returns:
         The format as `sniff` names it, and the Pillow image in its first frame.
@@ -155,6 +159,7 @@ def open_image(data: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> tuple[st
     file.seek(0)
     head = file.read(HEAD_BYTES)
     name = _known_format(head)
+    max_pixels //= _LIMIT_DIVISORS.get(name, 1)
     configure()
     if name == "HEIF":
         prepare_heif(file)

@@ -53,7 +53,7 @@ def _levels(image: Image.Image) -> tuple[float, float]:
         for top in ranges:
             if high <= top:
                 return 0.0, top
-    return (low, high) if high > low else (0.0, 1.0)
+    return low, high if high > low else low + max(1.0, abs(low))
 
 
 def _deep_to_8_bit(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
@@ -61,12 +61,17 @@ def _deep_to_8_bit(image: Image.Image, levels: tuple[float, float]) -> Image.Ima
     # float64, for the extremes of float32 are further apart than float32 goes; a cast of a signalling NaN is no news.
     with np.errstate(invalid="ignore"):
         values = np.asarray(image).astype(np.float64)
-    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255.0 / (high - low))
+    finite = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    scaled = (finite - low) * 255.0 / (high - low)
     return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
 
 
+def _is_averaged_as_is(image: Image.Image) -> bool:
+    return image.mode in _AVERAGED_AS_IS and "transparency" not in image.info
+
+
 def _expand(image: Image.Image) -> Image.Image:
-    if image.mode in _AVERAGED_AS_IS and "transparency" not in image.info:
+    if _is_averaged_as_is(image):
         return image
     if image.has_transparency_data:
         return image.convert("RGBA")
@@ -91,7 +96,7 @@ def reduce_pixels(image: Image.Image, factor: int) -> Image.Image:
     expand = _expander(image)
     if factor == 1:
         return expand(image)
-    if expand is _expand and _expand(image) is image and image.mode != "RGBA":
+    if _is_averaged_as_is(image) and image.mode != "RGBA":
         return image.reduce(factor)
     parts = [(top // factor, expand(strip).reduce(factor)) for top, strip in strips(image, factor)]
     if len(parts) == 1:

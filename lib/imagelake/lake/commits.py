@@ -80,9 +80,13 @@ class Committer:
         self._waiting: dict[str, list[Fragment]] = defaultdict(list)
         self._flushed_at = time.monotonic()
 
-    def add(self, fragment: Fragment) -> None:
-        """Take a fragment; commits when enough have come or enough time has passed."""
-        self._waiting[fragment.table].append(fragment)
+    def add(self, *fragments: Fragment) -> None:
+        """Take the fragments of one batch, which are committed together in the order of `COMMIT_ORDER`.
+
+        Commits when enough have come or enough time has passed.
+        """
+        for fragment in fragments:
+            self._waiting[fragment.table].append(fragment)
         full = sum(len(f) for f in self._waiting.values()) >= FLUSH_FRAGMENTS
         if full or time.monotonic() - self._flushed_at > FLUSH_SECONDS:
             self.flush()

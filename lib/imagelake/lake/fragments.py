@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imagelake.lake.storage import Storage
-from imagelake.lake.tables import TableDef, validate
+from imagelake.lake.tables import TableDef, statistics_columns, validate
 
 KEY_SEPARATOR = "\x1f"
 
@@ -64,13 +64,11 @@ def row_keys(rows: pa.Table, key: Sequence[str]) -> list[str]:
 
 
 def _statistics(rows: pa.Table, definition: TableDef) -> dict[str, object]:
-    """Delta statistics of the columns that queries skip files by: the keys and integers."""
+    """Delta statistics of the columns that queries skip files by."""
     low, high, nulls = {}, {}, {}
-    for column in rows.schema:
-        is_key = column.name in definition.key and pa.types.is_string(column.type)
-        if is_key or pa.types.is_integer(column.type):
-            bounds = pc.min_max(rows[column.name]).as_py()
-            if bounds["min"] is not None:
-                low[column.name], high[column.name] = bounds["min"], bounds["max"]
-            nulls[column.name] = rows[column.name].null_count
+    for name in statistics_columns(definition):
+        bounds = pc.min_max(rows[name]).as_py()
+        if bounds["min"] is not None:
+            low[name], high[name] = bounds["min"], bounds["max"]
+        nulls[name] = rows[name].null_count
     return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}

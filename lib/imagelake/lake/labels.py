@@ -14,11 +14,14 @@ ROWS = 100_000
 # The parent folder is the last but one part of the origin; members of an archive's root have the archive.
 _FOLDER_LABELS = """
 with found as (
-  select image_id, origin, seen_at, string_split_regex(origin, '[/!]') as parts
+  -- one time for all folders of an image: none of its labels is newer than the others, so all are current
+  select
+    image_id, origin, string_split_regex(origin, '[/!]') as parts,
+    min(seen_at) over (partition by image_id) as labelled_at
   from sightings
 ),
 folders as (
-  select image_id, parts[-2] as label, min(seen_at) as labelled_at
+  select image_id, parts[-2] as label, min(labelled_at) as labelled_at
   from found
   where
     len(parts) > 1 and parts[-2] <> ''

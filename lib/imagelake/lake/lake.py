@@ -12,13 +12,14 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from imagelake.errors import LakeNotFound, StorageError, UsageError
 from imagelake.lake.storage import Storage, first_line, is_remote
-from imagelake.lake.tables import TableDef, table_def, table_names
+from imagelake.lake.tables import TableDef, statistics_columns, table_def, table_names
 
 MARKER = "lake.json"
 FORMAT = 1
 # allow_http only permits what AWS_ENDPOINT_URL asks for
 DELTA_OPTIONS = {"allow_http": "true"}
 EVOLVED = "imagelake.evolved"  # set where files may lack columns of the table
+STATISTICS = "delta.dataSkippingStatsColumns"  # by default the first 32 columns, which leaves out exif.version
 TABLE_PROPERTIES = {
     "delta.checkpointInterval": "20",
     "delta.logRetentionDuration": "interval 3650 days",  # time travel is a promise
@@ -77,7 +78,7 @@ class Lake:
                 mode="ignore",
                 name=definition.name,
                 description=definition.comment,
-                configuration=TABLE_PROPERTIES,
+                configuration={**TABLE_PROPERTIES, STATISTICS: ",".join(statistics_columns(definition))},
                 storage_options=DELTA_OPTIONS,
             )
         except DeltaError:  # another writer created it at the same moment

@@ -63,8 +63,7 @@ class Run:
 
     def take(self, batch: Mapping[str, pa.Table]) -> None:
         """Queue a batch's fragments for commit and add its counts."""
-        for fragment in fragments_of(dict(batch)):
-            self.committer.add(fragment)
+        self.committer.add(*fragments_of(dict(batch)))
         if "_counts" in batch:
             for row in batch["_counts"].to_pylist():
                 self.count(**row)

@@ -20,6 +20,7 @@ from imagelake.lake.lake import EVOLVED, Lake
 from imagelake.lake.storage import first_line, is_remote
 from imagelake.lake.tables import table_def, table_names
 
+_CATALOGUE = {"information_schema", "duckdb_views", "duckdb_tables", "duckdb_columns"}  # these list everything
 SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
@@ -27,6 +28,21 @@ def sql_files(folder: str) -> dict[str, str]:
     """The statements of `sql/<folder>`: name -> text, sorted by name."""
     files = (f for f in resources.files(f"imagelake.sql.{folder}").iterdir() if f.name.endswith(".sql"))
     return {f.name.removesuffix(".sql"): f.read_text(encoding="utf-8") for f in sorted(files, key=lambda f: f.name)}
+
+
+def one_line(error: duckdb.Error) -> str:
+    """DuckDB's message without the echo of the statement, but with its hint."""
+    text, _, _ = str(error).strip().partition("\n\nLINE")
+    return " ".join(text.split())
+
+
+def newest(name: str) -> str:
+    """The query that gives the rows of the newest extractor version of a table; without versions, all rows."""
+    key = table_def(name).key
+    if "version" not in key:
+        return f'select * from raw."{name}"'
+    rest = ", ".join(f'"{k}"' for k in key if k != "version")
+    return f'select * from raw."{name}" qualify row_number() over (partition by {rest} order by version desc) = 1'
 
 
 class Session:
@@ -65,7 +81,7 @@ class Session:
             self.prepare(sql)
             return self.con.execute(sql, parameters) if parameters else self.con.execute(sql)
         except duckdb.Error as error:
-            raise QueryError(str(error).strip()) from error
+            raise QueryError(one_line(error)) from error
 
     def arrow(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run one statement and return all rows."""
@@ -91,7 +107,7 @@ class Session:
         except duckdb.Error:
             named = set()
         words = set(re.findall(r"\w+", sql.lower()))
-        if not named and words & {"show", "describe", "summarize", "information_schema", "duckdb_views"}:
+        if words & _CATALOGUE or (not named and words & {"show", "describe", "summarize"}):
             return sorted(known)
         return sorted(known & (named | words))
 
@@ -126,11 +142,9 @@ class Session:
 
     def _newest(self, name: str, table: DeltaTable | None) -> str:
         """The rows of the newest extractor version; without a sort where the files hold one version only."""
-        key = table_def(name).key
-        if "version" not in key or table is None or _single_version(table):
+        if table is None or _single_version(table):
             return f'select * from raw."{name}"'
-        rest = ", ".join(f'"{k}"' for k in key if k != "version")
-        return f'select * from raw."{name}" qualify row_number() over (partition by {rest} order by version desc) = 1'
+        return newest(name)
 
     def _table(self, name: str) -> DeltaTable:
         if name not in self._open:

@@ -47,18 +47,29 @@ def _definitions() -> dict[str, TableDef]:
         return {name: _parse(con, name) for name in table_names()}
 
 
+def statistics_columns(definition: TableDef) -> list[str]:
+    """The columns that queries skip files by: text keys and integers."""
+    schema = definition.schema
+    return [
+        f.name
+        for f in schema
+        if pa.types.is_integer(f.type) or (f.name in definition.key and pa.types.is_string(f.type))
+    ]
+
+
 def _parse(con: duckdb.DuckDBPyConnection, name: str) -> TableDef:
     con.execute(resources.files("imagelake.schemas").joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+    # The name stands in the text: the first bound parameter of a process makes DuckDB import pandas where it is
+    # installed, a second of CPU time.
     columns = con.execute(
         "select column_name, data_type, is_nullable, comment from duckdb_columns()"
-        " where table_name = ? order by column_index",
-        [name],
+        f" where table_name = '{name}' order by column_index"
     ).fetchall()
     constraints = con.execute(
-        "select constraint_type, expression, constraint_column_names from duckdb_constraints() where table_name = ?",
-        [name],
+        "select constraint_type, expression, constraint_column_names from duckdb_constraints()"
+        f" where table_name = '{name}'"
     ).fetchall()
-    comments = con.execute("select comment from duckdb_tables() where table_name = ?", [name]).fetchall()
+    comments = con.execute(f"select comment from duckdb_tables() where table_name = '{name}'").fetchall()
     schema = con.table(name).to_arrow_table().schema
     return TableDef(
         name=name,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, BinaryIO, cast
+from itertools import chain
+from typing import BinaryIO, cast
 
 from imagelake.errors import BadItem
 from imagelake.sources.archive_entry import Entry
@@ -145,41 +146,46 @@ class _Expansion:
         elif self._skip(origin, entry.size_bytes):
             yield Member(origin, None, entry.size_bytes, entry.modified_at, None)
         else:
-            with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
-                try:
-                    data, kind = self._load(entry, spool, depth)
-                except MemberFault as fault:
-                    yield _failed(origin, fault, entry)
-                    return
-                if kind is None:
-                    yield Member(origin, data, len(data), entry.modified_at, None)
-                else:
-                    yield from self.archive(buffered(cast(BinaryIO, spool)), origin, kind, depth + 1)
+            try:
+                kind, head, chunks = self._begin(entry)
+            except MemberFault as fault:
+                yield _failed(origin, fault, entry)
+                return
+            if kind is None:
+                yield Member(origin, head, len(head), entry.modified_at, None)
+            else:
+                yield from self._inner(entry, origin, depth, kind, chain((head,), chunks))
 
-    def _load(self, entry: Entry, spool: IO[bytes], depth: int) -> tuple[bytes, str | None]:
-        """A member's bytes and None, or, when it is an archive, no bytes and its kind, and the spool is filled."""
+    def _begin(self, entry: Entry) -> tuple[str | None, bytes, Iterator[bytes]]:
+        """The kind of archive that a member is, its first bytes and the rest; None and all bytes for a picture."""
         chunks = entry.open_chunks()
         head = b""
         while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
             head += chunk
         kind = archive_kind(head)
         if kind is None:
-            data = b"".join(_bounded(entry, head, chunks, self._limits.picture_bytes))
-            kind = archive_kind(head, data[-TAIL_BYTES:])
-            if kind is None:
-                return data, None
-            head, chunks = data, iter(())
+            head = b"".join(_bounded(entry, chain((head,), chunks), self._limits.picture_bytes))
+            kind = archive_kind(head, head[-TAIL_BYTES:])
+        return kind, head, chunks
+
+    def _inner(self, entry: Entry, origin: str, depth: int, kind: str, chunks: Iterator[bytes]) -> Iterator[Member]:
         if depth >= self._limits.depth:
-            raise MemberFault("archive_too_deep", f"archives inside archives are read to depth {self._limits.depth}")
-        for part in _bounded(entry, head, chunks, self._limits.archive_bytes):
-            spool.write(part)
-        return b"", kind
+            message = f"archives inside archives are read to depth {self._limits.depth}"
+            yield _failed(origin, BadItem("archive_too_deep", message), entry)
+            return
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+            try:
+                for chunk in _bounded(entry, chunks, self._limits.archive_bytes):
+                    spool.write(chunk)
+            except MemberFault as fault:
+                yield _failed(origin, fault, entry)
+                return
+            yield from self.archive(buffered(cast(BinaryIO, spool)), origin, kind, depth + 1)
 
 
-def _bounded(entry: Entry, head: bytes, chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
-    size = len(head)
-    if max(size, entry.size_bytes) <= max_bytes:
-        yield head
+def _bounded(entry: Entry, chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
+    size = 0
+    if entry.size_bytes <= max_bytes:
         for chunk in chunks:
             size += len(chunk)
             if size > max_bytes:

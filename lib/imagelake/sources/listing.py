@@ -79,12 +79,14 @@ def _list_remote(source: str, reject: Reject) -> Iterator[FileItem]:
 
 
 def _list_local(source: str, reject: Reject) -> Iterator[FileItem]:
+    if not source:
+        raise SourceError("a source is empty; name a folder, a file or s3://bucket/prefix")
     path = local_path(source)
     try:
         status = Path(path).stat()
     except (OSError, ValueError) as error:
         what = "no such file or folder" if reason_of(error) == "missing" else str(error)
-        raise SourceError(f"{printable(source) or repr(source)}: {what}") from error
+        raise SourceError(f"{printable(source)}: {what}") from error
     if stat.S_ISDIR(status.st_mode):
         return _Walk(path, source, reject).files()
     if not stat.S_ISREG(status.st_mode):
@@ -156,7 +158,7 @@ class _Walk:
         """
         try:
             with os.scandir(path) as entries:
-                names = [f"{e.name}/" if e.is_dir() else e.name for e in entries if not is_clutter(e.name)]
+                names = [f"{e.name}/" if _is_folder(e) else e.name for e in entries if not is_clutter(e.name)]
         except OSError as error:
             self._reject(printable(origin), BadItem("unreadable", f"the folder cannot be read: {error.strerror}"))
             return []
@@ -185,6 +187,13 @@ class _Walk:
             return False
         self._trees.append(target)
         return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: reported when it is opened as a file
+        return False
 
 
 def _is_within(path: str, folder: str) -> bool:

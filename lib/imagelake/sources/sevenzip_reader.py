@@ -12,9 +12,10 @@ from imagelake.errors import BadItem
 from imagelake.sources.archive_entry import Entry, no_chunks, utc_from_seconds
 from imagelake.sources.archive_limits import CHUNK_BYTES, ArchiveFault, ArchiveSource, MemberFault
 
-# py7zr reads this much before it decompresses. Some of its decompressors ignore the bound on their output, so that the
-# input has to be short: zstd can make 128 MiB of 4 KiB.
+# py7zr reads this much before it decompresses. Its decompressor for zstd ignores the bound on the output, and makes
+# up to 32 KiB of one byte: there the input has to be shorter.
 _INPUT_BYTES = 4096
+_ZSTD_INPUT_BYTES = 512
 _FILETIME_EPOCH_S = 11_644_473_600  # seconds from 1601, where the times of 7z start, to 1970
 # what py7zr and its decompressors raise on bad bytes, beside its own exceptions
 _BAD_BYTES = (
@@ -96,7 +97,8 @@ class _Blocks:
         self._folder, self._at, self._end, self.fault = member.folder, 0, 0, None
         try:
             self._decoder = member.folder.get_decompressor(member.compressed)
-            self._decoder.block_size = _INPUT_BYTES
+            is_zstd = any(type(step).__name__ == "ZstdDecompressor" for step in self._decoder.chain)
+            self._decoder.block_size = _ZSTD_INPUT_BYTES if is_zstd else _INPUT_BYTES
             self._source.file.seek(self._block_at)
         except PasswordRequired:
             self.fault = BadItem("encrypted", "the member needs a password")

@@ -16,7 +16,7 @@ from imagelake.sources.archive_limits import CHUNK_BYTES, ArchiveSource, MemberF
 from imagelake.sources.zip_directory import ZipRecord, zip_records
 
 _LOCAL = struct.Struct("<4s5H3L2H")
-_INPUT_BYTES = 16 * 1024  # a step of deflate then gives at most 16 MiB before its ratio is looked at
+_INPUT_BYTES = 64 * 1024  # more, and the ratio of a bomb would be seen late
 _LZMA = 14
 _ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # traditional or AES, strong, masked directory
 _DECODE_ERRORS = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)  # bz2 reports bad data as OSError

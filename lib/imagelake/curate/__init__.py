@@ -1,0 +1,1 @@
+"""Curation: nearest neighbours, figures of the report."""

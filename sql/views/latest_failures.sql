@@ -1,0 +1,40 @@
+-- grain: job, item. What is still broken: the newest failure of each item, unless it has succeeded since.
+with newest as (
+  select *
+  from failures
+  qualify row_number() over (partition by job, item order by failed_at desc, stage asc) = 1
+),
+
+made as (
+  select image_id, computed_at, true as from_pixels from "hashes"
+  union all
+  select image_id, computed_at, true as from_pixels from thumbnails
+  union all
+  select image_id, computed_at, true as from_pixels from embeddings
+  union all
+  select image_id, computed_at, false as from_pixels from exif
+),
+
+found as (
+  select origin, seen_at as found_at from sightings
+  union all
+  select origin, expanded_at as found_at from archives
+)
+
+select n.*
+from newest as n
+where
+  not exists (
+    select 1
+    from made as m
+    where
+      n.job = 'extract'
+      and m.image_id = n.image_id
+      and m.computed_at > n.failed_at
+      and (m.from_pixels or n.stage = 'read')
+  )
+  and not exists (
+    select 1
+    from found as f
+    where n.job = 'ingest' and f.origin = n.item and f.found_at > n.failed_at
+  )
