@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from imagelake.command import lake_option, option, run_job
 from imagelake.engine import Stage
-from imagelake.engine.choose import choose_engine
+from imagelake.engine.choose import choose_engine, model_device
 from imagelake.engine.progress import Progress
 from imagelake.errors import UsageError
 from imagelake.extract import pictures, vectors
-from imagelake.extract.embedding import ModelCard, ModelSpec, model_card, parse_spec
+from imagelake.extract.embedding import ModelCard, ModelSpec, parse_spec
 from imagelake.image.codecs import MAX_PIXELS
 from imagelake.lake.lake import Lake
 from imagelake.lake.pending import Output, PendingImages
@@ -38,6 +38,7 @@ class Config:
     )
     pixel_hash: bool = option("leave pixel_hash null, which lets JPEGs be decoded at reduced scale", True)
     maker_notes: bool = option("leave the camera makers' own tags out of exif.tags", True)
+    device: str | None = option("device of the models: cpu or cuda (default: the best there is)", None)
     retry_failed: bool = option("try again what earlier runs rejected", False)
     max_pixels: int = option("reject pictures of more pixels (decompression bombs)", MAX_PIXELS)
     engine: str = option("where to run", "auto", choices=("auto", "local", "ray"))
@@ -48,7 +49,9 @@ class Config:
 
 def run(config: Config, lake: Lake) -> RunReport:
     """Find what is pending, look at each picture once, write."""
-    models = [(spec, model_card(spec)) for spec in map(parse_spec, dict.fromkeys(config.embed))]
+    device = config.device or model_device(choose_engine(config.engine, None, config.address, config.workers))
+    specs = [parse_spec(text) for text in dict.fromkeys(config.embed)]
+    models = [(spec, vectors.card_of(spec, device)) for spec in specs]
     models.sort(key=lambda model: model[0].kind != "descriptor")  # what runs beside the decoding comes first
     outputs = _outputs(config, models)
     report = RunReport(new_run_id(), "extract")
@@ -57,7 +60,7 @@ def run(config: Config, lake: Lake) -> RunReport:
         pending = PendingImages(session, "extract", pictures.VERSION, outputs, retry_failed=config.retry_failed)
         engine = choose_engine(config.engine, pending.count, config.address, config.workers)
         report.engine, report.rejected_earlier = engine.name, pending.rejected_earlier
-        stages = _stages(config, lake, report.run_id, outputs, models)
+        stages = _stages(config, lake, report.run_id, outputs, models, device)
         with (
             start_run(lake, report, config, tables, main_table=outputs[0].table) as run,
             Progress("extract", pending.count, quiet=config.quiet) as progress,
@@ -88,12 +91,17 @@ def _outputs(config: Config, models: list[tuple[ModelSpec, ModelCard]]) -> tuple
 
 
 def _stages(
-    config: Config, lake: Lake, run_id: str, outputs: tuple[Output, ...], models: list[tuple[ModelSpec, ModelCard]]
+    config: Config,
+    lake: Lake,
+    run_id: str,
+    outputs: tuple[Output, ...],
+    models: list[tuple[ModelSpec, ModelCard]],
+    device: str | None,
 ) -> list[Stage]:
     first = len(outputs) - len(models)
     cards = {first + i: card for i, (_, card) in enumerate(models)}
     look = pictures.LookAtPictures(lake.storage, run_id, outputs, cards, config.maker_notes, config.max_pixels)
-    embed = [vectors.embed_stage(spec, card, first + i, run_id) for i, (spec, card) in enumerate(models)]
+    embed = [vectors.embed_stage(spec, card, device, first + i, run_id) for i, (spec, card) in enumerate(models)]
     return [look, *embed, WriteTables(lake.storage, run_id)]
 
 

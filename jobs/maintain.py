@@ -7,13 +7,13 @@ Usage: imagelake maintain --lake LAKE [--compact] [--checkpoint] [--vacuum] [--v
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 
 from imagelake.command import lake_option, option, run_job
 from imagelake.lake import maintenance
-from imagelake.lake.checks import described, raise_if_failed, run_checks
+from imagelake.lake.checks import Finding, described, raise_if_failed, run_checks
 from imagelake.lake.lake import Lake
 from imagelake.lake.maintenance import Upkeep
 from imagelake.lake.results import text_table
@@ -37,33 +37,39 @@ class Config:
 
 def run(config: Config, lake: Lake) -> None:
     """Compact, checkpoint, vacuum, verify."""
-    wanted = (config.compact, config.checkpoint, config.vacuum, config.verify)
-    compact, checkpoint, vacuum, verify = wanted if any(wanted) else (True,) * 4
-    if vacuum:
+    if not (config.compact or config.checkpoint or config.vacuum or config.verify):
+        config = replace(config, compact=True, checkpoint=True, vacuum=True, verify=True)
+    if config.vacuum:
         maintenance.require_safe(lake, config.retention_hours)
-    work = []
-    for name in table_names():
-        done = maintenance.compact(lake, name) if compact else Upkeep(name)
-        if checkpoint:
-            maintenance.checkpoint(lake, name)
-        if vacuum:
-            done.removed_files, done.freed_bytes = maintenance.vacuum(lake, name, config.retention_hours)
-        work.append(done)
-    if vacuum:
+    work = [_upkeep(config, lake, name) for name in table_names()]
+    if config.vacuum:
         files, freed = maintenance.vacuum_blobs(lake, config.retention_hours)
         work.append(Upkeep("blobs", removed_files=files, freed_bytes=freed))
-    findings = list(run_checks(lake)) if verify else []
+    findings = list(run_checks(lake)) if config.verify else []
+    _tell(config, work, findings)
+    raise_if_failed(findings)
+
+
+def _upkeep(config: Config, lake: Lake, name: str) -> Upkeep:
+    done = maintenance.compact(lake, name) if config.compact else Upkeep(name)
+    if config.checkpoint:
+        maintenance.checkpoint(lake, name)
+    if config.vacuum:
+        done.removed_files, done.freed_bytes = maintenance.vacuum(lake, name, config.retention_hours)
+    return done
+
+
+def _tell(config: Config, work: list[Upkeep], findings: list[Finding]) -> None:
     if config.json:
         failed = [f.name for f in findings if not f.passed]
         print(json.dumps({"tables": [asdict(w) for w in work], "failed_checks": failed}))  # noqa: T201
-    else:
-        if compact or vacuum:
-            print(text_table(pa.Table.from_pylist([asdict(w) for w in work])), end="")  # noqa: T201
-        if checkpoint:
-            print(f"{len(table_names())} checkpoints written")  # noqa: T201
-        for finding in findings:
-            print(described(finding))  # noqa: T201
-    raise_if_failed(findings)
+        return
+    if config.compact or config.vacuum:
+        print(text_table(pa.Table.from_pylist([asdict(w) for w in work])), end="")  # noqa: T201
+    if config.checkpoint:
+        print(f"{len(table_names())} checkpoints written")  # noqa: T201
+    for finding in findings:
+        print(described(finding))  # noqa: T201
 
 
 if __name__ == "__main__":

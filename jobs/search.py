@@ -93,19 +93,18 @@ def _loaded(models: list[str], asked: str) -> tuple[str, EmbeddingModel]:
     for model_id in models:
         if model_id.removesuffix("+bf16") == model.model_id and (not digest or model_id == asked):
             return model_id, model
-    raise ModelUnavailable(
-        f"these weights are others than the lake's: {model.model_id} here, {asked if digest else ', '.join(models)} there"
-    )
+    there = asked if digest else ", ".join(models)
+    raise ModelUnavailable(f"these weights are others than the lake's: {model.model_id} here, {there} there")
 
 
 def _vector(config: Config, model: EmbeddingModel) -> NDArray[np.float32]:
     """The vector of --image or --text."""
     if config.text is not None:
-        return model.embed_text([config.text])[0]
+        return model.embed_text([config.text]).ravel()
     try:
         data = Path(config.image or "").read_bytes()
         picture = open_picture(data, full=model.card.needs_full_decode, min_side_px=model.card.min_side_px)
-        return model.embed(model.preprocess(picture.rgb)[np.newaxis])[0]
+        return model.embed(model.preprocess(picture.rgb)[np.newaxis]).ravel()
     except OSError as error:
         raise UsageError(f"--image {config.image}: {error.strerror or error}") from error
     except BadItem as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.jobs import check, extract, ingest, report
+from imagelake.jobs import check, extract, ingest
 from imagelake.lake.lake import Lake, create_lake
 from imagelake.lake.session import Session
 from tests.conftest import free_port, jpeg, s3_variables
@@ -45,8 +45,6 @@ def test_main_job_in_s3_equals_the_local_one_row_by_row(lake: Lake, s3: str, pho
     main_job(remote, str(photos))
     assert versions(remote) == before, "the second run writes nothing"
     check.run(check.Config(remote.root, deep=True), remote)
-    report.run(report.Config(out=str(tmp_path / "report"), lake=remote.root), remote)
-    assert "s3://" in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_pictures_of_a_bucket_copied_and_in_place(lake: Lake, s3: str, photos: Path, tmp_path: Path) -> None:

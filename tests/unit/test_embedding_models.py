@@ -254,8 +254,12 @@ def test_timm_vectors_equal_its_own_loop(arch: str, tmp_path: Path) -> None:
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(bare), is_training=False)
     with torch.inference_mode():
         expected = bare(torch.stack([transform(image) for image in pictures()])).numpy()
+    threads = torch.get_num_threads()
     model = load_model(parse_spec(f"timm:{arch}/{tmp_path}/x.pth"), device="cpu", threads=1)
-    assert torch.get_num_threads() == 1
+    try:
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
     vectors = model.embed(np.stack([model.preprocess(image) for image in pictures()]))
     assert vectors.shape == (4, model.dimension)
     assert least_cosine(vectors, expected) > 0.99999

@@ -3,11 +3,14 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
+import imagelake
 from imagelake.errors import UsageError
 from imagelake.extract.embedding import ModelSpec, Preprocess, parse_spec
 from imagelake.extract.embedding_spec import did_you_mean, digest_of
@@ -61,6 +64,32 @@ def test_importing_and_parsing_needs_no_torch() -> None:
     pytest.importorskip("open_clip")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_core_install_has_the_descriptor_and_says_how_to_get_the_rest(tmp_path: Path) -> None:
+    """A Python that sees numpy, Pillow and this package alone."""
+    for package in (np, PIL):
+        home = Path(package.__file__).parent
+        for folder in (home, *home.parent.glob(f"{home.name.lower()}.libs"), *home.parent.glob("pillow.libs")):
+            if not (tmp_path / folder.name).exists():
+                (tmp_path / folder.name).symlink_to(folder)
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(imagelake.__file__).parents[1])!r}]\n"
+        "from imagelake.errors import ModelUnavailable\n"
+        "from imagelake.extract.embedding import model_card, parse_spec\n"
+        "print(model_card(parse_spec('descriptor')).dimension)\n"
+        "for text in ('open_clip:ViT-B-32/openai', 'timm:resnet18'):\n"
+        "    try:\n"
+        "        parse_spec(text)\n"
+        "    except ModelUnavailable as error:\n"
+        "        print(error.exit_code, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    dimension, clip, timm = done.stdout.splitlines()
+    assert dimension == "512"
+    for line, package_name in ((clip, "open_clip"), (timm, "timm")):
+        assert line.startswith(f"5 this model needs the package {package_name}")
+        assert line.endswith("pip install imagelake[embed]")
 
 
 def test_names_of_weights_prefer_safetensors() -> None:

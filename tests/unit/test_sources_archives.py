@@ -517,8 +517,10 @@ def test_a_tar_header_that_claims_much_or_negative_memory() -> None:
     huge = b"%011o\0" % (1 << 32)
     for kind in (b"x", b"L", b"g"):
         raw = gzip.compress(header(kind, huge) + bytes(4 * MIB))
-        assert contents(members_of(raw)) == {"a": "corrupt_archive"}
-    for kind, low in itertools.product((b"0", b"x", b"L"), (b"\x00\x00", b"\xf0\x00")):
+        (member,) = members_of(raw)
+        assert member.error is not None
+        assert (member.error.reason, "claims more" in member.error.message) == ("corrupt_archive", True)
+    for kind, low in itertools.product((b"0", b"x", b"L"), (b"\xff\x00", b"\x00\x00", b"\xf0\x00")):
         negative = b"\xff" * 10 + low
         raw = tar_of({"first": b"1"})[:1024] + header(kind, negative) + bytes(1024)
         for archive in (raw, gzip.compress(raw)):
@@ -543,3 +545,23 @@ def test_a_zip_of_many_members_is_not_held_in_memory() -> None:
     assert found == count
     # the digests of the names (about 70 bytes each) and the buffers; `zipfile` takes about 700 bytes a member
     assert peak < 12 * MIB
+
+
+def test_a_zip_that_lists_fewer_members_than_it_declares() -> None:
+    archive = bytearray(zip_of({"x": NOISE}))
+    at = archive.rfind(b"PK\5\6")
+    archive[at + 8] = archive[at + 10] = 2
+    assert contents(members_of(bytes(archive))) == {"a!x": NOISE, "a": "corrupt_archive"}
+
+
+def test_a_7z_of_several_blocks() -> None:
+    out = io.BytesIO()
+    for block in range(3):
+        out.seek(0)
+        with py7zr.SevenZipFile(out, "a" if block else "w") as archive:
+            for number in range(2):
+                archive.writestr(NOISE + bytes([block, number]), f"{block}{number}")
+    expected = {f"a!{b}{n}": NOISE + bytes([b, n]) for b in range(3) for n in range(2)}
+    assert contents(members_of(out.getvalue())) == expected
+    known = members_of(out.getvalue(), skip=lambda origin, _: origin != "a!21")
+    assert [m.data for m in known] == [None] * 5 + [expected["a!21"]]

@@ -16,7 +16,8 @@ def nearest(batches: Iterable[pa.RecordBatch], query: NDArray[np.float32], k: in
         k: how many.
 
     Returns:
-        (image_id, cosine in -1..1), best first, equal ones by image_id. A vector of zeros has cosine 0.
+        (image_id, cosine in -1..1 rounded to 6 decimals), best first, equal ones by image_id. A vector of zeros has
+        cosine 0.
 
     Raises:
         ValueError: vectors of another length than the query, or a query without direction.
@@ -41,9 +42,10 @@ def _best_of(batch: pa.RecordBatch, direction: NDArray[np.float32], k: int) -> l
         raise ValueError(f"vectors of {len(direction)} numbers expected")
     norms = batch.column("norm").to_numpy(zero_copy_only=False)
     products = flat.reshape(len(column), len(direction)) @ direction
-    cosines = np.divide(products, norms, out=np.zeros(len(column)), where=norms > 0)
+    # Six decimals are what float32 can tell; the rest depends on how a row lies in its batch.
+    cosines = np.divide(products, norms, out=np.zeros(len(column)), where=norms > 0).clip(-1, 1).round(6)
     # All that equal the k-th stay in, so that ties are settled by image_id and not by the order of the batches.
     floor = np.partition(cosines, -k)[-k] if k < len(cosines) else -np.inf
     chosen = np.flatnonzero(cosines >= floor)
     ids = batch.column("image_id").take(pa.array(chosen)).to_pylist()
-    return list(zip(ids, np.clip(cosines[chosen], -1, 1).tolist(), strict=True))
+    return list(zip(ids, cosines[chosen].tolist(), strict=True))

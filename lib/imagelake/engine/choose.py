@@ -36,3 +36,8 @@ def choose_engine(name: str, pending: int | None, address: str | None, workers: 
         return RayEngine(address, workers)
     count = workers or len(os.sched_getaffinity(0))
     return LocalEngine(count, processes=count > THREADS_PAY)
+
+
+def model_device(engine: Engine) -> str | None:
+    """Where the engine's models run: what the cluster has, not what this machine has; None for the best here."""
+    return engine.device() if isinstance(engine, RayEngine) else None

@@ -49,6 +49,12 @@ class RayEngine:
             for table in rows:
                 yield from map(_decode, table[COLUMN])
 
+    def device(self) -> str | None:
+        """`cuda` or `cpu`, by what a cluster that is joined has; None for a cluster of this machine."""
+        if not (self.address or os.environ.get("RAY_ADDRESS")):
+            return None
+        return "cuda" if connect(self.address, self.workers).cluster_resources().get("GPU") else "cpu"
+
 
 def connect(address: str | None, workers: int | None) -> Any:
     """Import Ray and join or start a cluster; harmless when this process has joined one.

@@ -86,7 +86,7 @@ def hub_file(repo: str, names: Sequence[str], *, revision: str | None = None, in
         cached = hub.try_to_load_from_cache(repo, name, revision=revision)
         if isinstance(cached, str):
             return Path(cached)
-    trouble = "HF_HUB_OFFLINE is set" if hub.is_offline_mode() else ""
+    trouble = "HF_HUB_OFFLINE is set" if hub.is_offline_mode() else _unreachable(hub.constants.ENDPOINT)
     if not trouble:
         try:
             return _download(hub, repo, names, revision)

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from imagelake.extract.embedding import ModelCard, ModelSpec, load_model
+from imagelake.errors import EngineError
+from imagelake.extract.embedding import EmbeddingModel, ModelCard, ModelSpec, load_model, model_card
 from imagelake.lake.tables import InvalidRows, table_def
 
 Batch = dict[str, pa.Table]
@@ -22,6 +24,7 @@ class EmbedPictures:
     Args:
         spec: the model.
         card: what the driver knows of it; the worker's model must have the same id.
+        device: `cuda`, `cpu` or what torch names; None for the best of the machine.
         number: number of the output.
         run_id: the run.
         pool: "cpu" for models that need no accelerator and no weights.
@@ -29,22 +32,29 @@ class EmbedPictures:
 
     spec: ModelSpec
     card: ModelCard
+    device: str | None
     number: int
     run_id: str
     pool: Literal["cpu", "model"] = "model"
 
     def open(self) -> Callable[[Batch], Iterator[Batch]]:
-        """Load the model; the step."""
-        model = load_model(self.spec)
+        """Load the model; the step.
+
+        Raises:
+            EngineError: the worker computes other vectors than the driver announced, as on another device.
+        """
+        model = loaded_model(self.spec, self.device)
+        if model.model_id != self.card.model_id:
+            raise EngineError(
+                f"workers would make {model.model_id}, not {self.card.model_id}: give --device cpu or cuda"
+            )
         side = self.card.preprocess.size_px
 
         def embed(batch: Batch) -> Iterator[Batch]:
             batch = dict(batch)
             work = batch.pop(f"_pixels/{self.number}", None)
             if work is not None:
-                pixels = work["pixels"].combine_chunks()
-                flat = np.frombuffer(pixels.buffers()[1], np.uint8)[: len(pixels) * side * side * 3]
-                vectors = model.embed(flat.reshape(-1, side, side, 3))
+                vectors = model.embed(_bytes_of(work["pixels"]).reshape(-1, side, side, 3))
                 rows = self._rows(work["image_id"], vectors, model.model_id)
                 batch["embeddings"] = pa.concat_tables([t for t in (batch.get("embeddings"), rows) if t is not None])
             yield batch
@@ -80,6 +90,24 @@ class EmbedPictures:
         return pa.table(columns).select(schema.names).cast(schema)
 
 
-def embed_stage(spec: ModelSpec, card: ModelCard, number: int, run_id: str) -> EmbedPictures:
+def embed_stage(spec: ModelSpec, card: ModelCard, device: str | None, number: int, run_id: str) -> EmbedPictures:
     """The stage of a model, in the pool that suits it."""
-    return EmbedPictures(spec, card, number, run_id, "cpu" if spec.kind == "descriptor" else "model")
+    return EmbedPictures(spec, card, device, number, run_id, "cpu" if spec.kind == "descriptor" else "model")
+
+
+@lru_cache(maxsize=4)
+def loaded_model(spec: ModelSpec, device: str | None) -> EmbeddingModel:
+    """The model, loaded once per process: for its card on the driver, and for the local engine's work."""
+    return load_model(spec, device=device)
+
+
+def card_of(spec: ModelSpec, device: str | None) -> ModelCard:
+    """What the driver must know of a model; for a named device, which this machine need not have."""
+    return loaded_model(spec, None).card if device is None else model_card(spec, device=device)
+
+
+def _bytes_of(pixels: pa.ChunkedArray) -> np.ndarray:
+    """The bytes of fixed-size binary values, without a copy: uint8 (n * width,)."""
+    array = pixels.combine_chunks()
+    width = array.type.byte_width
+    return np.frombuffer(array.buffers()[1], np.uint8)[array.offset * width : (array.offset + len(array)) * width]

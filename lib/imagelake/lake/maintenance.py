@@ -85,9 +85,7 @@ def vacuum(lake: Lake, name: str, hours: int) -> tuple[int, int]:
     removed: list[str] = []
 
     def sweep(table: DeltaTable) -> None:
-        removed[:] = table.vacuum(
-            retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True
-        )
+        removed[:] = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
 
     _tried(lake, name, sweep)
     return len(removed), sum(sizes.get(f"tables/{name}/{path}", 0) for path in removed)

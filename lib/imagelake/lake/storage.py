@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from pyarrow import fs
 
@@ -130,13 +130,19 @@ class Storage:
 
     def _open(self, uri: str) -> BinaryIO:
         if is_remote(uri):
-            filesystem, path = fs.FileSystem.from_uri(uri)
-            return cast(BinaryIO, filesystem.open_input_file(path))
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            return cast(BinaryIO, _bucket(bucket).open_input_file(f"{bucket}/{unquote(key)}"))
         if os.path.isabs(uri):  # noqa: PTH117 (a string)
             return Path(uri).open("rb")
         if is_remote(self.root):
             return cast(BinaryIO, self.filesystem.open_input_file(self.path(uri)))
         return Path(self.path(uri)).open("rb")
+
+
+@lru_cache(maxsize=32)
+def _bucket(name: str) -> fs.FileSystem:
+    """The file system of a bucket: one client, with its connections, for all objects."""
+    return fs.FileSystem.from_uri(f"s3://{name}")[0]
 
 
 def _local_path(uri: str) -> str:
