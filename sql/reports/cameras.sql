@@ -9,8 +9,11 @@ select
     else concat_ws(' ', make, model)
   end as camera,
   count(*) as images,
-  min(captured_at) as first_captured_at,
-  max(captured_at) as last_captured_at
+  case
+    when min(year(captured_at)) < max(year(captured_at))
+      then concat(min(year(captured_at)), ' to ', max(year(captured_at)))
+    else min(year(captured_at))::varchar
+  end as years
 from exif
 where make is not null or model is not null
 group by camera

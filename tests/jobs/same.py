@@ -16,7 +16,7 @@ def contents(lake: Lake, tables: tuple[str, ...] = TABLES, leave_out: frozenset[
         for table in tables:
             rows = session.arrow(f"from raw.{table}").to_pylist() if _defined(session, table) else []
             kept = [{k: v for k, v in row.items() if k not in VOLATILE | PLACES | leave_out} for row in rows]
-            found[table] = sorted((repr(sorted(row.items(), key=lambda item: item[0])) for row in kept))
+            found[table] = sorted(repr(sorted(row.items(), key=lambda item: item[0])) for row in kept)
     return found
 
 

@@ -17,7 +17,7 @@ from imagelake.lake.session import Session, sql_files
 SECTIONS = {
     "The pictures": ("formats", "shapes", "megapixels", "file_sizes", "orientation"),
     "How they were taken": ("capture_dates", "cameras"),
-    "What is known about them": ("coverage", "models", "labels"),
+    "What is known about them": ("coverage", "labels", "models"),
     "Duplicates": ("duplicates_by_kind", "duplicate_groups"),
     "What went wrong": ("failures",),
     "Runs": ("runs",),
@@ -25,6 +25,7 @@ SECTIONS = {
 OVERVIEW = "overview"
 GRID = "thumbnail_grid"
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_LONG_TEXT = 60
 _ACRONYMS = {"id": "id", "px": "(px)", "s": "(s)"}
 
 
@@ -47,6 +48,13 @@ class Figure:
     headings: list[str]
     rows: list[list[Cell]]
     table: pa.Table
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs the whole width of the page."""
+        has_times = any(pa.types.is_timestamp(field.type) for field in self.table.schema)
+        is_long = any(len(cell.text) > _LONG_TEXT for row in self.rows for cell in row)
+        return has_times or is_long or self.chart == "columns" or len(self.headings) > 4
 
     @property
     def summary(self) -> str:

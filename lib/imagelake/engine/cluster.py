@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import secrets
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from imagelake.errors import EngineError
 
 WAVE = 4096  # batches handed to Ray at once: bounds the driver's memory
 COLUMN = "batch"
+PROBE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def connect(address: str | None, workers: int | None) -> Any:
     except ImportError as error:
         raise EngineError("the ray engine needs `pip install imagelake[ray]`") from error
     if not ray.is_initialized():
+        if joins:
+            _probe(joins)
         options: dict[str, Any] = {"address": address} if joins else _own_cluster(workers)
         try:
             ray.init(log_to_driver=False, logging_level="ERROR", **options)
@@ -85,6 +89,17 @@ def connect(address: str | None, workers: int | None) -> Any:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     return ray
+
+
+def _probe(address: str) -> None:
+    """Ray waits for minutes for a head that is not there: ask first whether anybody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():  # auto, local
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise EngineError(f"no Ray cluster answers at {address}: {error.strerror or error}") from error
 
 
 def _own_cluster(workers: int | None) -> dict[str, Any]:

@@ -64,9 +64,23 @@ def write_result(rows: pa.RecordBatchReader, kind: str, out: BinaryIO) -> int:
         QueryError: a value cannot be computed.
     """
     writers = {"table": _write_table, "csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
-    count = writers[kind](rows.schema, _read(rows), out)
+    schema = rows.schema if kind == "table" else _distinct(rows.schema)
+    count = writers[kind](schema, _read(rows), out)
     out.flush()
     return count
+
+
+def _distinct(schema: pa.Schema) -> pa.Schema:
+    """Names that occur once: what a join has twice would be lost to readers of JSON, and unreadable as Parquet."""
+    names: list[str] = []
+    for name in schema.names:
+        number = 0
+        unique = name
+        while unique in names:
+            number += 1
+            unique = f"{name}_{number}"
+        names.append(unique)
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
 def _read(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -140,7 +154,7 @@ def _write_parquet(schema: pa.Schema, batches: Iterator[pa.RecordBatch], out: Bi
     try:
         with pq.ParquetWriter(out, schema, compression="zstd") as writer:
             for batch in batches:
-                writer.write_batch(batch.cast(schema))
+                writer.write_batch(batch.rename_columns(schema.names).cast(schema))
                 count += batch.num_rows
     except pa.ArrowNotImplementedError as error:
         raise QueryError(

@@ -4,6 +4,7 @@ Local tables are read by DuckDB's own Parquet reader over exactly the files of t
 object store, and tables that gained columns, through delta-rs and Arrow, with the same credentials as writing.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -81,7 +82,16 @@ class Session:
             self.prepare(sql)
             return self.con.execute(sql, parameters) if parameters else self.con.execute(sql)
         except duckdb.Error as error:
-            raise QueryError(one_line(error)) from error
+            raise QueryError(self._told(error)) from error
+
+    def _told(self, error: duckdb.Error) -> str:
+        """The message of an error; for a table that does not exist, with the nearest name of the lake."""
+        text = one_line(error)
+        missing = re.match(r"Catalog Error: Table with name (\S+) does not exist!", text)
+        if not missing:
+            return text
+        near = difflib.get_close_matches(missing[1].lower(), [*table_names(), *self._views], n=1)
+        return f"{missing[0]} " + (f'Did you mean "{near[0]}"?' if near else ".tables at the prompt lists them")
 
     def arrow(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run one statement and return all rows."""

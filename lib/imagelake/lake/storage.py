@@ -29,7 +29,7 @@ def storage_errors(what: str) -> Iterator[None]:
     """Turn a refusal of the storage into one line that names the file."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise StorageError(f"{what}: {first_line(error)}") from error
