@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

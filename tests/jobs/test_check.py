@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ def plant(lake: Lake, table: str, **changes: object) -> None:
     rows = pa.Table.from_pylist([row], schema=definition.schema)
     with duckdb.connect() as con:
         con.register("planted", rows)
-        file = f"planted-{abs(hash(tuple(changes.items())))}.parquet"
+        file = f"planted-{uuid.uuid4().hex}.parquet"
         con.execute(f"copy planted to '{lake.storage.path(f'tables/{table}/{file}')}' (format parquet)")
     size = lake.storage.size(f"tables/{table}/{file}")
     assert size is not None

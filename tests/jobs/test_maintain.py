@@ -37,6 +37,10 @@ def age(lake: Lake, hours: float) -> None:
             os.utime(path, (then, then))
 
 
+def parquet(lake: Lake, table: str) -> list[Path]:
+    return list(Path(lake.root, "tables", table).glob("*.parquet"))
+
+
 def maintain(lake: Lake, *arguments: str) -> int:
     return main(["maintain", "--lake", lake.root, *arguments])
 
@@ -66,16 +70,19 @@ def test_everything_without_a_switch(
 ) -> None:
     described(lake, tmp_path, make_pictures)
     before = contents(lake)
-    age(lake, 24 * 8)
     assert maintain(lake, "--json") == 0
+    assert {row["removed_files"] for row in json.loads(capsys.readouterr().out)["tables"]} == {0}, "too young to go"
+    replaced = [path.stat().st_size for path in parquet(lake, "thumbnails")]
+    assert len(replaced) == 4
+    assert maintain(lake, "--json", "--retention-hours", "0") == 0
     told = json.loads(capsys.readouterr().out)
     tables = {row["table"]: row for row in told["tables"]}
     assert told["failed_checks"] == []
     assert tables["thumbnails"]["removed_files"] == 3
-    assert tables["thumbnails"]["freed_bytes"] == tables["thumbnails"]["bytes_before"] > 0
+    assert tables["thumbnails"]["freed_bytes"] + tables["thumbnails"]["bytes_after"] == sum(replaced)
     assert tables["blobs"]["removed_files"] == 0
     assert contents(lake) == before
-    assert len(list(Path(lake.root, "tables/thumbnails").glob("*.parquet"))) == 1
+    assert len(parquet(lake, "thumbnails")) == 1
     assert list(Path(lake.root, "tables/thumbnails/_delta_log").glob("*.checkpoint.parquet"))
     assert maintain(lake, "--json") == 0
     told = json.loads(capsys.readouterr().out)

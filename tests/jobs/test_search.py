@@ -47,7 +47,7 @@ def test_nearest_equals_all_pairs(seed: int, rows: int, k: int, step: int) -> No
 
 @pytest.mark.parametrize("query", [[0, 0], [float("nan"), 1], [1, 2, 3]])
 def test_nearest_refuses(query: list[float]) -> None:
-    with pytest.raises(ValueError, match="direction|numbers expected"):
+    with pytest.raises(ValueError, match=r"direction|numbers expected"):
         nearest([batch(["a"], np.ones((1, 2), np.float32))], np.array(query, np.float32), 1)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -302,3 +303,36 @@ def test_numbers_that_are_not_finite_in_csv(lake: Lake, capsys: pytest.CaptureFi
     row = capsys.readouterr().out.splitlines()[1].split(",")
     assert math.isinf(float(row[0]))
     assert math.isnan(float(row[1]))
+
+
+def test_what_does_not_fit_in_memory_goes_to_a_folder_of_its_own(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spill, work = tmp_path / "spill", tmp_path / "work"
+    spill.mkdir()
+    work.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spill))
+    monkeypatch.chdir(work)
+    with Session(lake) as session:
+        session.execute("set memory_limit = '60MB'")
+        session.execute("set threads = 1")
+        session.execute("create temp table big as select md5(i::varchar) as t from range(2000000) as r(i)")
+        assert len(list(spill.iterdir())) == 1, "it did spill"
+    assert [*work.iterdir(), *spill.iterdir()] == []
+
+
+def test_start_up_is_quick(lake: Lake) -> None:
+    """CPU time of the process, the best of three, against that of importing what it cannot do without."""
+
+    def seconds(*command: str) -> float:
+        found = []
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(found)
+
+    bare = seconds("-c", "import duckdb, deltalake, pyarrow")
+    assert seconds("-m", "imagelake.cli", "sql", "--lake", lake.root, "select 1") < 3 * bare
+    assert seconds("-m", "imagelake.cli", "--help") < seconds("-c", "pass") + 0.5

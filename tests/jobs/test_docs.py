@@ -1,0 +1,92 @@
+"""Every command in README and docs runs; every link leads somewhere; the table of exit codes is the code's."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imagelake import errors
+from tests.conftest import jpeg, s3_variables
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+IDS = [page.stem for page in PAGES]
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path: Path, make_pictures: Callable[..., Path]) -> Path:
+    """What the pages speak of: photos/, scans.zip, list.csv."""
+    photos = make_pictures(tmp_path / "photos", 12)
+    (photos / "query.jpg").write_bytes(jpeg(3))
+    (photos / "notes.txt").write_text("not a picture")
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as file:
+        file.writestr("page.jpg", jpeg(50))
+    (tmp_path / "list.csv").write_text("path\nphotos/a/00000.jpg\nphotos/b/00001.jpg\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=[p.stem for p in PAGES if blocks(p)])
+def test_commands_run(page: Path, place: Path, request: pytest.FixtureRequest) -> None:
+    script = "\n".join(blocks(page))
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment |= {"PATH": f"{bin_folder}:{os.environ['PATH']}", "HOME": str(place / "home"), "HF_HUB_OFFLINE": "1"}
+    (place / "home").mkdir()
+    if "s3://my-bucket" in script:
+        environment |= s3_variables(request.getfixturevalue("s3_server"))
+        make = "import boto3; boto3.client('s3').create_bucket(Bucket='my-bucket')"
+        subprocess.run([sys.executable, "-c", make], env=environment, check=True)
+    if "imagelake init my-lake" not in script:
+        script = f"imagelake init my-lake\nimagelake ingest --lake my-lake photos/\n{LOOK}\n{script}"
+    bash = shutil.which("bash")
+    assert bash
+    done = subprocess.run(
+        [bash, "-euo", "pipefail", "-c", script],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+LOOK = "imagelake extract --lake my-lake --embed descriptor"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_exit_codes_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    kinds = [v for v in vars(errors).values() if isinstance(v, type) and issubclass(v, errors.ImagelakeError)]
+    assert documented == {0} | {kind.exit_code for kind in kinds}
+
+
+def test_demo_runs_twice(tmp_path: Path) -> None:
+    if not (ROOT / ".venv" / "all").exists():
+        pytest.skip("no .venv in the checkout: make setup")
+    command = ["make", "-C", str(ROOT), "demo", f"DEMO={tmp_path / 'demo'}"]
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert (tmp_path / "demo" / "report" / "index.html").exists()
+    assert "0 written" not in first.stdout
+    assert re.search(r"rejected in .*\n(.*\n)*", first.stdout)
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert second.stdout.count(" 0 written") == 2
