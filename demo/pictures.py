@@ -17,7 +17,7 @@ PHOTOS = {
     "skimage.data": (
         "astronaut.png", "brick.png", "camera.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png",
         "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "page.png",
-        "retina.jpg", "rocket.jpg", "text.png", "multipage_rgb.tif", "no_time_for_that_tiny.gif",
+        "retina.jpg", "rocket.jpg", "text.png", "multipage.tif", "no_time_for_that_tiny.gif",
     ),
     "sklearn.datasets.images": ("china.jpg", "flower.jpg"),
 }  # fmt: skip

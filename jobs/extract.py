@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from imagelake.command import lake_option, option, run_job
 from imagelake.engine import Stage
-from imagelake.engine.choose import choose_engine, model_device
+from imagelake.engine.choose import batch_rows, choose_engine, model_device
 from imagelake.engine.progress import Progress
 from imagelake.errors import UsageError
 from imagelake.extract import pictures, vectors
@@ -67,7 +67,8 @@ def run(config: Config, lake: Lake) -> RunReport:
         ):
             present = pending.total - pending.count - pending.rejected_earlier
             run.count(read=present, already_present=present)
-            work = ({"work": batch} for batch in pending.batches(64 if models else 256))
+            rows = batch_rows(engine, pending.count, 64 if models else 256)
+            work = ({"work": batch} for batch in pending.batches(rows))
             for batch in engine.run(work, stages):
                 run.take(batch)
                 progress.update(report.read - present, report.rejected)

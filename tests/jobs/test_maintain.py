@@ -11,7 +11,7 @@ import pytest
 from imagelake.cli import main
 from imagelake.jobs import extract, ingest
 from imagelake.lake import commits, maintenance
-from imagelake.lake.lake import Lake
+from imagelake.lake.lake import Lake, create_lake
 from imagelake.lake.runs import Run
 from imagelake.lake.session import Session, _single_version
 from imagelake.lake.tables import table_names
@@ -184,3 +184,20 @@ def test_superseded_versions_are_kept(lake: Lake, tmp_path: Path, make_pictures:
     assert maintain(lake) == 0
     with Session(lake) as session:
         assert session.execute(counting).fetchall() == before
+
+
+def test_a_lake_on_s3(s3: str, tmp_path: Path, make_pictures: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same jobs on an object store: compaction, leftovers, checks, report, search."""
+    lake = described(create_lake(f"{s3}/lake"), tmp_path, make_pictures, rounds=2)
+    before = contents(lake)
+    lake.storage.write("tables/hashes/killed.parquet", b"left over")
+    lake.storage.write("blobs/killed.tar", b"left over")
+    assert maintain(lake, "--json", "--retention-hours", "0") == 0
+    told = {row["table"]: row for row in json.loads(capsys.readouterr().out)["tables"]}
+    assert (told["hashes"]["files_before"], told["hashes"]["files_after"], told["hashes"]["removed_files"]) == (2, 1, 3)
+    assert told["blobs"]["removed_files"] == 1
+    assert contents(lake) == before
+    assert main(["check", "--lake", lake.root, "--deep"]) == 0
+    assert main(["report", "--lake", lake.root, "--out", str(tmp_path / "report")]) == 0
+    assert main(["search", "--lake", lake.root, "--image", str(tmp_path / "photos0/a/00000.jpg"), "-k", "1"]) == 0
+    assert "00000.jpg" in capsys.readouterr().out

@@ -32,6 +32,9 @@ class Engine(Protocol):
     def name(self) -> str:
         """`local` or `ray`."""
 
+    def cpus(self) -> int:
+        """Batches of CPU stages worked on at the same time."""
+
     def run(self, batches: Iterable[Batch], stages: Sequence[Stage]) -> Iterator[Batch]:
         """Run to the end; closing the iterator stops the workers."""
 

@@ -9,6 +9,8 @@ from imagelake.engine.local import THREADS_PAY, LocalEngine
 from imagelake.errors import UsageError
 
 LOCAL_BELOW = 5000
+LEAST_ROWS = 16  # smaller batches cost more in files and commits than the better balance gives
+BATCHES_PER_CPU = 8
 
 
 def choose_engine(name: str, pending: int | None, address: str | None, workers: int | None) -> Engine:
@@ -41,3 +43,10 @@ def choose_engine(name: str, pending: int | None, address: str | None, workers: 
 def model_device(engine: Engine) -> str | None:
     """Where the engine's models run: what the cluster has, not what this machine has; None for the best here."""
     return engine.device() if isinstance(engine, RayEngine) else None
+
+
+def batch_rows(engine: Engine, pending: int, most: int) -> int:
+    """Rows of a batch: few enough that every CPU gets some batches, at most `most`."""
+    if pending <= LEAST_ROWS:
+        return LEAST_ROWS
+    return max(LEAST_ROWS, min(most, pending // (engine.cpus() * BATCHES_PER_CPU)))

@@ -38,6 +38,11 @@ class RayEngine:
     workers: int | None = None
     name: str = "ray"
 
+    def cpus(self) -> int:
+        """CPUs of the cluster, which is joined or started for it."""
+        ray = connect(self.address, self.workers)
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
     def run(self, batches: Iterable[Batch], stages: Sequence[Stage]) -> Iterator[Batch]:
         """Run wave by wave; results come while the pipeline runs."""
         ray = connect(self.address, self.workers)
@@ -103,7 +108,7 @@ def _probe(address: str) -> None:
 
 
 def _own_cluster(workers: int | None) -> dict[str, Any]:
-    return {"num_cpus": workers or len(os.sched_getaffinity(0)), "include_dashboard": False}
+    return {"address": "local", "num_cpus": workers or len(os.sched_getaffinity(0)), "include_dashboard": False}
 
 
 def _mapped(ray: Any, dataset: Any, pool: str, reference: Any) -> Any:

@@ -36,6 +36,10 @@ class LocalEngine:
     processes: bool = False
     name: str = "local"
 
+    def cpus(self) -> int:
+        """Its workers."""
+        return self.workers
+
     def run(self, batches: Iterable[Batch], stages: Sequence[Stage]) -> Iterator[Batch]:
         """Run the leading CPU stages in workers, the stages from the first model on in this thread."""
         cut = next((i for i, s in enumerate(stages) if s.pool == "model"), len(stages))

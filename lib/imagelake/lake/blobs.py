@@ -58,8 +58,11 @@ class ShardWriter:
 def read_blobs(storage: Storage, places: Iterable[tuple[str, int, int]]) -> Iterator[bytes | OSError]:
     """Read pictures at (uri, offset, length), in order; each file is opened once while the order allows.
 
+    Raises:
+        StorageError: the object store refuses or does not answer.
+
     Yields:
-        The bytes, or the error of the storage for that picture. Fewer bytes than asked for mean that the file
+        The bytes, or the error for that picture. Fewer bytes than asked for mean that the file
         was cut; the caller's digest tells.
     """
     with ExitStack() as stack:
@@ -69,10 +72,13 @@ def read_blobs(storage: Storage, places: Iterable[tuple[str, int, int]]) -> Iter
                 if uri != current or file is None:
                     stack.close()
                     current, file = uri, stack.enter_context(storage.open(uri))
-                yield _read_at(file, offset, length)
+                with storage.remote_errors(uri):
+                    data = _read_at(file, offset, length)
             except OSError as error:
                 current = ""
                 yield error
+            else:
+                yield data
 
 
 def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:

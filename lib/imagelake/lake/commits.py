@@ -75,7 +75,7 @@ class Committer:
         self._run_id = run_id
         self._tables = dict(tables)
         self._known = {name: _paths(table) for name, table in tables.items()}
-        self._foreign: dict[str, set[str]] = defaultdict(set)
+        self._foreign: dict[str, SeenKeys] = {}
         self._seen = {name: SeenKeys() for name in repeats}
         self._waiting: dict[str, list[Fragment]] = defaultdict(list)
         self._flushed_at = time.monotonic()
@@ -149,12 +149,14 @@ class Committer:
     def _without_foreign(self, name: str, fragments: list[Fragment]) -> list[Fragment]:
         """Drop rows whose keys others have committed since the run began."""
         new = _paths(self._tables[name]) - self._known[name]
+        if new and name not in self._foreign:
+            self._foreign[name] = SeenKeys()
         for path in sorted(new):
-            self._foreign[name].update(self._keys_of(name, path))
+            self._foreign[name].add(self._keys_of(name, path))
         self._known[name] |= new
-        if not self._foreign[name]:
+        if name not in self._foreign:
             return fragments
-        kept = (self._rewritten(f, self._foreign[name].intersection(f.keys)) for f in fragments)
+        kept = (self._rewritten(f, self._foreign[name].repeated(f.keys)) for f in fragments)
         return [f for f in kept if f is not None]
 
     def _keys_of(self, name: str, path: str) -> list[str]:

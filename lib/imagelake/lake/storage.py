@@ -4,10 +4,11 @@ Credentials and endpoint come from the usual AWS variables (`AWS_ACCESS_KEY_ID`,
 `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, instance profiles); pyarrow and delta-rs both read them.
 """
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -118,15 +119,37 @@ class Storage:
 
     @contextmanager
     def open(self, uri: str) -> Iterator[BinaryIO]:
-        """Open a file for random reads: relative to the root, or an absolute path or URI outside it."""
+        """Open a file for random reads: relative to the root, or an absolute path or URI outside it.
+
+        Raises:
+            OSError: this file is missing or must not be read; a local file cannot be read.
+            StorageError: the object store refuses or does not answer, here or while the file is read.
+        """
         uri = _local_path(uri)
-        remote = is_remote(uri) or (is_remote(self.root) and not os.path.isabs(uri))  # noqa: PTH117 (a string)
-        with storage_errors(uri) if remote else nullcontext():  # a local file that cannot be read is a bad item
+        with self.remote_errors(uri):
             opened = self._open(uri)
+            try:
+                yield opened
+            finally:
+                opened.close()
+
+    @contextmanager
+    def remote_errors(self, uri: str) -> Iterator[None]:
+        """Tell a bad item (missing, forbidden, unreadable on this machine) from an object store that is down.
+
+        The first is raised as OSError; the second as StorageError, which ends the job: no picture may be rejected
+        because a connection was lost.
+        """
         try:
-            yield opened
-        finally:
-            opened.close()
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            if not (is_remote(uri) or (is_remote(self.root) and not os.path.isabs(uri))):  # noqa: PTH117 (a string)
+                raise
+            if is_remote(uri) and "ACCESS_DENIED" in str(error):
+                raise PermissionError(errno.EACCES, first_line(error)) from error
+            raise StorageError(f"{uri}: {first_line(error)}") from error
 
     def _open(self, uri: str) -> BinaryIO:
         if is_remote(uri):
