@@ -34,16 +34,15 @@ def main(folder: Path) -> None:
         target.mkdir(parents=True)
         for name in names:
             (target / name).write_bytes(resources.files(package).joinpath(name).read_bytes())
-    for path in sorted(photos.rglob("*")):
-        if path.stem in COPIED:
-            copies(path, folder / "copies" / path.stem)
+    for month, path in enumerate(sorted(p for p in photos.rglob("*") if p.stem in COPIED), 1):
+        copies(path, folder / "copies" / path.stem, f"2024:{month:02}:15 12:00:00")
     archive(folder)
     whole = (photos / "skimage" / "rocket.jpg").read_bytes()
     (folder / "copies" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
 
 
-def copies(path: Path, target: Path) -> None:
-    """Other files of the same picture: re-encoded, half the size, upright and lying with an EXIF tag."""
+def copies(path: Path, target: Path, taken: str) -> None:
+    """Other files of the same picture: re-encoded, half the size, lying, and lying with an EXIF tag that says so."""
     target.mkdir(parents=True)
     picture = Image.open(path).convert("RGB")
     picture.save(target / "quality40.jpg", quality=40)
@@ -53,7 +52,7 @@ def copies(path: Path, target: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6  # the camera was turned: show it 90 degrees clockwise
     exif[ExifTags.Base.Software] = "imagelake demo"
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2024:05:01 12:00:00"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
     picture.transpose(Image.Transpose.ROTATE_90).save(target / "orientation6.jpg", quality=90, exif=exif)
 
 

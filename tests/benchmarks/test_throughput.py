@@ -2,28 +2,21 @@
 
 import hashlib
 import multiprocessing as mp
-import threading
-import time
 from collections.abc import Callable
 from multiprocessing.pool import Pool
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from imagelake.engine import chain
-from imagelake.extract import pictures as looking
 from imagelake.extract.exif import exif_row
 from imagelake.extract.hashes import perceptual_hashes
 from imagelake.extract.thumbnails import thumbnail
 from imagelake.image.decode import open_picture
 from imagelake.jobs import extract
 from imagelake.lake.lake import Lake
-from imagelake.lake.pending import Output, PendingImages
 from imagelake.lake.session import Session
-from imagelake.lake.writer import WriteTables
 from tests.benchmarks.conftest import Size
-from tests.benchmarks.measure import Comparison, say, versions, wait_for_quiet, wall_of
+from tests.benchmarks.measure import Comparison, versions, wait_for_quiet, wall_of
 from tests.benchmarks.test_extract import FreshLakes
 
 WORKERS = 2
@@ -41,8 +34,9 @@ def look(path: str) -> tuple[str, int, int]:
 
 def check(lake: Lake, expected: list[tuple[str, int, int]]) -> None:
     with Session(lake) as session:
-        sql = "select image_id, phash, octet_length(jpeg) from hashes join thumbnails using (image_id) join exif using (image_id)"
-        assert sorted(session.execute(sql).fetchall()) == sorted(expected)
+        tables = "hashes join thumbnails using (image_id) join exif using (image_id)"
+        rows = session.execute(f"select image_id, phash, octet_length(jpeg) from {tables}").fetchall()
+    assert sorted(rows) == sorted(expected)
 
 
 def _against_pool(
@@ -87,39 +81,3 @@ def test_engines_keep_two_workers_busy(
     check(lake, expected)
     found.report(f">= {limit}", versions("imagelake", "pillow", "ray", "pyarrow", "duckdb", "numpy"))
     assert not size.is_full or found.ratio >= limit
-
-
-def _stages(lake: Lake) -> tuple[list[Callable[..., object]], pa.Table]:
-    outputs = (
-        Output("hashes", looking.HASHES_WITHOUT_PIXEL_HASH),
-        Output("exif", looking.EXIF_VERSION, needs_pixels=False),
-        Output("thumbnails", looking.THUMBNAILS_VERSION),
-    )
-    with Session(lake) as session:
-        (work,) = PendingImages(session, "extract", looking.VERSION, outputs, retry_failed=False).batches(1000)
-    stage = looking.LookAtPictures(lake.storage, "bench", outputs, {}, True, 1 << 40)
-    return [stage.open(), WriteTables(lake.storage, "bench").open()], work
-
-
-def _locked_share(work: Callable[[], object]) -> float:
-    """Share of a call's time in which another thread that only computes in Python does not get on.
-
-    A spinner counts what it gets on alone and beside the work, each by its own CPU clock: what it loses against
-    the wall clock while a core is free for it is the time for which it waited for the interpreter lock.
-    """
-    stop = threading.Event()
-    spun = [0.0, 0.0]
-
-    def spin() -> None:
-        began, cpu = time.perf_counter(), time.thread_time()
-        while not stop.is_set():
-            for _ in range(200):
-                pass
-        spun[:] = time.thread_time() - cpu, time.perf_counter() - began
-
-    spinner = threading.Thread(target=spin)
-    spinner.start()
-    work()
-    stop.set()
-    spinner.join()
-    return 1 - spun[0] / spun[1]

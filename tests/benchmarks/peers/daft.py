@@ -1,4 +1,4 @@
-"""Daft: read, decode, perceptual hash, resize to 256 px, encode as JPEG, write a Delta table.
+"""Daft: read, decode, perceptual hash, resize to 256 px, encode as JPEG, write Parquet.
 
 The table is written in the same plan, so that its optimizer cannot leave anything out; small morsels keep both cores
 busy (its default leaves a few hundred rows to one).
@@ -30,10 +30,10 @@ def main() -> None:
     small = resize(col("image"), 256, 192)
     frame = frame.select(
         "path",
-        image_hash(col("image"), "phash").alias("phash"),
+        image_hash(col("image"), method="phash").alias("phash"),
         encode_image(small, "jpeg").alias("thumbnail"),
     )
-    frame.write_deltalake(table)
+    frame.write_parquet(table)
     used, wall = cpu() - began, time.perf_counter() - wall
     version = importlib.metadata.version("daft")
     print(json.dumps({"cpu": used, "start": began, "wall": wall, "version": version}))
