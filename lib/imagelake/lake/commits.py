@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction
 from imagelake.errors import CommitConflict
 from imagelake.lake.fragments import Fragment, row_keys, write_fragment
 from imagelake.lake.lake import Lake
-from imagelake.lake.storage import first_line
+from imagelake.lake.storage import first_line, spill_folder
 from imagelake.lake.tables import table_def
 
 FLUSH_SECONDS = 5.0
@@ -37,7 +37,7 @@ class SeenKeys:
     """Keys committed by this run, as 128-bit digests in DuckDB: flat memory, spills to disk."""
 
     def __init__(self) -> None:
-        self._con = duckdb.connect(config={"memory_limit": "256MB"})
+        self._con = duckdb.connect(config={"memory_limit": "256MB", "temp_directory": spill_folder()})
         self._con.execute("create table seen (digest uhugeint)")
 
     def repeated(self, keys: tuple[str, ...]) -> set[str]:

@@ -23,7 +23,7 @@ STATISTICS = "delta.dataSkippingStatsColumns"  # by default the first 32 columns
 TABLE_PROPERTIES = {
     "delta.checkpointInterval": "20",
     "delta.logRetentionDuration": "interval 3650 days",  # time travel is a promise
-    "delta.deletedFileRetentionDuration": "interval 30 days",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
 }
 
 

@@ -5,14 +5,10 @@ object store, and tables that gained columns, through delta-rs and Arrow, with t
 """
 
 import difflib
-import os
 import re
-import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,7 +18,7 @@ from deltalake.exceptions import DeltaError
 
 from imagelake.errors import LakeNotFound, QueryError, UsageError
 from imagelake.lake.lake import EVOLVED, Lake
-from imagelake.lake.storage import first_line, is_remote
+from imagelake.lake.storage import first_line, is_remote, spill_folder
 from imagelake.lake.tables import table_def, table_names
 
 _CATALOGUE = {"information_schema", "duckdb_views", "duckdb_tables", "duckdb_columns"}  # these list everything
@@ -50,14 +46,6 @@ def newest(name: str) -> str:
     return f'select * from raw."{name}" qualify row_number() over (partition by {rest} order by version desc) = 1'
 
 
-def _spill_folder() -> str:
-    """Where a connection puts what does not fit in memory: DuckDB makes it when needed and removes it.
-
-    By default it would be `.tmp` in the working directory, which another process may be using in the same way.
-    """
-    return str(Path(tempfile.gettempdir()) / f"imagelake-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-
-
 class Session:
     """A DuckDB connection that sees a lake.
 
@@ -69,7 +57,7 @@ class Session:
     """
 
     def __init__(self, lake: Lake, as_of: str | None = None, tables: Mapping[str, DeltaTable] | None = None) -> None:
-        self.con = duckdb.connect(config={**SETTINGS, "temp_directory": _spill_folder()})
+        self.con = duckdb.connect(config={**SETTINGS, "temp_directory": spill_folder()})
         self.con.execute("set timezone = 'UTC'")
         self.con.execute("create schema raw")
         self._lake = lake

@@ -6,6 +6,7 @@ Credentials and endpoint come from the usual AWS variables (`AWS_ACCESS_KEY_ID`,
 
 import errno
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,3 +174,11 @@ def _local_path(uri: str) -> str:
     if uri.startswith("file://"):
         return os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
     return uri
+
+
+def spill_folder() -> str:
+    """Where a connection puts what does not fit in memory: DuckDB makes it when needed and removes it.
+
+    By default it would be `.tmp` in the working directory, which another process may be using in the same way.
+    """
+    return str(Path(tempfile.gettempdir()) / f"imagelake-{os.getpid()}-{uuid.uuid4().hex[:8]}")
