@@ -34,7 +34,7 @@ check: .venv/all
 	rm -rf build/contracts && mkdir -p build/contracts
 	cp -R lib/imagelake build/contracts/ && cp -R jobs schemas sql build/contracts/imagelake/
 	cd build/contracts && ../../$(BIN)/lint-imports --config ../../pyproject.toml
-	$(BIN)/sqlfluff lint --quiet sql
+	$(BIN)/sqlfluff lint --quiet sql schemas
 	$(BIN)/python -m pytest tests/unit tests/property tests/sql -m "not long and not bench"
 
 bench: .venv/all

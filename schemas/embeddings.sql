@@ -1,14 +1,14 @@
 -- Vectors of pictures, by model. Grain: one row per image, model and version of the extractor.
 -- A vector is as the model gives it; divide by norm for cosines. Its length is checked when it is written.
 create table embeddings (
-    image_id varchar not null check (length(image_id) = 64),
-    model_id varchar not null check (model_id like '%:%@%'),
-    vector float[] not null check (len(vector) > 0),
-    norm double not null check (norm >= 0 and isfinite(norm)),
-    version integer not null check (version >= 1),
-    run_id varchar not null check (length(run_id) > 0),
-    computed_at timestamptz not null,
-    primary key (image_id, model_id, version)
+  image_id varchar not null check (length(image_id) = 64),
+  model_id varchar not null check (model_id like '%:%@%'),
+  vector float[] not null check (len(vector) > 0),
+  norm double not null check (norm >= 0 and isfinite(norm)),
+  version integer not null check (version >= 1),
+  run_id varchar not null check (length(run_id) > 0),
+  computed_at timestamptz not null,
+  primary key (image_id, model_id, version)
 );
 
 comment on table embeddings is 'One row per image, model and version: what the model gives for the upright picture.';

@@ -11,7 +11,7 @@ create table runs (
   written bigint check (written >= 0),
   already_present bigint check (already_present >= 0),
   rejected bigint check (rejected >= 0),
-  table_versions map(varchar, bigint),
+  table_versions map (varchar, bigint),
   primary key (run_id, status)
 );
 comment on table runs is 'One row when a run starts (status running) and one when it ends; the view latest_runs shows the last of each.';

@@ -60,7 +60,18 @@ def _install(name: str, home: Path, lock: Path) -> None:
         fcntl.flock(guard, fcntl.LOCK_EX)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([uv, "venv", "-q", "-p", sys.executable, home], check=True)
-        install = [uv, "pip", "install", "-q", "--require-hashes", "--python", home / "bin" / "python", "-r", lock]
+        install = [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--require-hashes",
+            "--python",
+            home / "bin" / "python",
+            "-r",
+            lock,
+        ]
         answer = subprocess.run(install, capture_output=True, text=True, check=False)
         if answer.returncode:
             pytest.skip(f"{name} could not be installed: {answer.stderr.strip()[-300:]}")

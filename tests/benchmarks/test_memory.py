@@ -28,13 +28,13 @@ def drive(lake: Lake, engine: str) -> dict[str, Any]:
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_the_driver_stays_flat(size: Size, tmp_path: Path, engine: str) -> None:
     home = CACHE if size.is_full else tmp_path
-    few, many = size.of(100, 10_000), size.of(1000, 1_000_000)
+    few, many = size.of(1000, 10_000), size.of(1000, 1_000_000)
     results = []
-    for count in (few, many):
+    for count in sorted({few, many}):
         lake = make_lake(home / f"pending-{count}", count, per_fragment=100_000, described=False)
         results.append(drive(lake, engine))
-    assert [r["images"] for r in results] == [few, many]
-    ratio = results[1]["peak_mib"] / results[0]["peak_mib"]
+    assert [r["images"] for r in results] == sorted({few, many})
+    ratio = results[-1]["peak_mib"] / results[0]["peak_mib"]
     say(
         {
             "name": f"driver of --engine {engine}, peak memory at {many:,} / {few:,} pending",
@@ -46,4 +46,4 @@ def test_the_driver_stays_flat(size: Size, tmp_path: Path, engine: str) -> None:
             "versions": versions("imagelake", "duckdb", "pyarrow", "ray", "deltalake"),
         }
     )
-    assert not size.is_full or (ratio < 1.3 and results[1]["peak_mib"] < 1536)
+    assert not size.is_full or (ratio < 1.3 and results[-1]["peak_mib"] < 1536)

@@ -105,11 +105,11 @@ def test_skipping_some_changes_nothing_for_the_others(tree: Box, known: set[int]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(boxes(1), st.data())
-def test_a_cut_anywhere_gives_only_right_bytes_and_a_reason(tree: Box, data: st.DataObject) -> None:
+@given(boxes(1), st.floats(0, 1, exclude_max=True))  # a share: the size of a compressed archive varies with the clock
+def test_a_cut_anywhere_gives_only_right_bytes_and_a_reason(tree: Box, share: float) -> None:
     archive = packed(tree)
     expected = dict(leaves("a", tree))
-    cut = data.draw(st.integers(0, len(archive) - 1))
+    cut = int(share * len(archive))
     kind = archive_kind(archive[:1024])
     assert kind
     limits = ArchiveLimits(total_bytes=1 << 24)

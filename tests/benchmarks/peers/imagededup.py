@@ -1,10 +1,16 @@
-"""imagededup's PHash or DHash of every picture of a folder."""
+"""imagededup's PHash or DHash of every picture of a folder.
+
+Importing `imagededup.methods` loads torch and fetches the weights of a network from the internet; the hashes need
+neither, so their module is imported without the package's `__init__`.
+"""
 
 import importlib.metadata
 import json
+import pathlib
 import resource
 import sys
 import time
+import types
 
 
 def cpu() -> float:
@@ -15,10 +21,15 @@ def cpu() -> float:
 def main() -> None:
     folder, method = sys.argv[1:]
     sys.path.pop(0)  # this folder holds a module of the same name
-    from imagededup import methods
+    import imagededup
+
+    package = types.ModuleType("imagededup.methods")
+    package.__path__ = [str(pathlib.Path(imagededup.__file__).parent / "methods")]
+    sys.modules[package.__name__] = package
+    from imagededup.methods import hashing
 
     began, wall = cpu(), time.perf_counter()
-    hashes = getattr(methods, method)(verbose=False).encode_images(image_dir=folder, num_enc_workers=0)
+    hashes = getattr(hashing, method)(verbose=False).encode_images(image_dir=folder, num_enc_workers=0)
     used, wall = cpu() - began, time.perf_counter() - wall
     version = importlib.metadata.version("imagededup")
     print(json.dumps({"cpu": used, "start": began, "wall": wall, "hashes": hashes, "version": version}))
