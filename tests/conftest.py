@@ -49,8 +49,11 @@ def jpeg(seed: int, width: int = 40, height: int = 30) -> bytes:
     return file.getvalue()
 
 
+Make = Callable[..., Path]
+
+
 @pytest.fixture(scope="session")
-def make_pictures() -> Callable[..., Path]:
+def make_pictures() -> Make:
     """Writes `count` JPEGs into folders a, b, c below a new folder."""
 
     def make(folder: Path, count: int, seed: int = 0, width: int = 40, height: int = 30) -> Path:

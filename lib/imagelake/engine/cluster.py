@@ -117,13 +117,17 @@ def _mapped(ray: Any, dataset: Any, pool: str, reference: Any) -> Any:
             _run_task, batch_size=1, batch_format="pyarrow", fn_args=[_Held(reference)], num_cpus=1
         )
     gpus = int(ray.cluster_resources().get("GPU", 0))
+    nodes = [int(n["Resources"]["CPU"]) for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")] or [1]
+    # Without GPUs a model takes half the processors of a machine (Ray gives it as many threads) and leaves the others
+    # to the stages that feed it; on a single processor it must not hold any, or nothing would ever feed it.
+    share: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": min(nodes) // 2}
     return dataset.map_batches(
         _ModelActor,
         batch_size=1,
         batch_format="pyarrow",
         fn_constructor_args=[_Held(reference)],
-        compute=ray.data.ActorPoolStrategy(size=max(1, gpus)),
-        **({"num_gpus": 1} if gpus else {"num_cpus": 0.5}),
+        compute=ray.data.ActorPoolStrategy(size=gpus or len(nodes)),
+        **share,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -95,9 +96,16 @@ def embed_stage(spec: ModelSpec, card: ModelCard, device: str | None, number: in
     return EmbedPictures(spec, card, device, number, run_id, "cpu" if spec.kind == "descriptor" else "model")
 
 
-@lru_cache(maxsize=4)
 def loaded_model(spec: ModelSpec, device: str | None) -> EmbeddingModel:
     """The model, loaded once per process: for its card on the driver, and for the local engine's work."""
+    path = Path(spec.weights or "")
+    status = path.stat() if spec.weights and path.is_file() else None
+    return _loaded(spec, device, status and (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=4)
+def _loaded(spec: ModelSpec, device: str | None, weights: tuple[int, int] | None) -> EmbeddingModel:  # noqa: ARG001
+    """By the state of the weights' file too: other weights at the same path are another model."""
     return load_model(spec, device=device)
 
 

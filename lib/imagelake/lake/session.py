@@ -59,6 +59,7 @@ class Session:
     def __init__(self, lake: Lake, as_of: str | None = None, tables: Mapping[str, DeltaTable] | None = None) -> None:
         self.con = duckdb.connect(config={**SETTINGS, "temp_directory": spill_folder()})
         self.con.execute("set timezone = 'UTC'")
+        self.con.execute("set enable_progress_bar = false")  # it goes to standard output, which is for results
         self.con.execute("create schema raw")
         self._lake = lake
         self._open = {name.lower(): table for name, table in (tables or {}).items()}

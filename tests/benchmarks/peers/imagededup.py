@@ -1,7 +1,7 @@
 """imagededup's PHash or DHash of every picture of a folder.
 
 Importing `imagededup.methods` loads torch and fetches the weights of a network from the internet; the hashes need
-neither, so their module is imported without the package's `__init__`.
+neither, so their modules are imported without the packages' `__init__`.
 """
 
 import importlib.metadata
@@ -23,9 +23,10 @@ def main() -> None:
     sys.path.pop(0)  # this folder holds a module of the same name
     import imagededup
 
-    package = types.ModuleType("imagededup.methods")
-    package.__path__ = [str(pathlib.Path(imagededup.__file__).parent / "methods")]
-    sys.modules[package.__name__] = package
+    for name in ("methods", "utils"):
+        package = types.ModuleType(f"imagededup.{name}")
+        package.__path__ = [str(pathlib.Path(imagededup.__file__).parent / name)]
+        sys.modules[package.__name__] = package
     from imagededup.methods import hashing
 
     began, wall = cpu(), time.perf_counter()
