@@ -1,5 +1,6 @@
 """Sizes and pictures of the benchmarks: every body runs at toy size among the tests, and in full by `make bench`."""
 
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,10 +58,11 @@ def pictures(size: Size, _toy_pictures: Path) -> Callable[[int], Path]:
 def fresh_lakes(tmp_path: Path) -> Callable[[Path], Callable[[], Lake]]:
     """Given a folder of pictures, makes lakes that hold them in place and nothing else."""
 
+    made = itertools.count()
+
     def of(folder: Path) -> Callable[[], Lake]:
-        whole = create_lake(str(tmp_path / "ingested"))
+        whole = create_lake(str(tmp_path / f"ingested-{next(made)}"))
         ingest.run(ingest.Config((str(folder),), whole.root, in_place=True, quiet=True, engine="local"), whole)
-        made = iter(range(1_000_000))
 
         def fresh() -> Lake:
             return Lake(str(shutil.copytree(whole.root, tmp_path / f"lake-{next(made)}")))

@@ -1,7 +1,6 @@
 """How the benchmarks measure: CPU or wall time of two ways of doing the same, in turns, as the median of the ratios."""
 
 import importlib.metadata
-import json
 import os
 import resource
 import statistics
@@ -97,7 +96,7 @@ class Comparison:
         return statistics.median(self.ratios)
 
     def report(self, limit: str, used: dict[str, str], **more: object) -> None:
-        """Print one line, and keep it in `.bench/results.jsonl`."""
+        """Print one line."""
         each = [statistics.median(side) / self.count * 1000 for side in zip(*self.pairs, strict=True)]
         line = {
             "name": self.name,
@@ -116,8 +115,5 @@ class Comparison:
 
 
 def say(line: dict[str, object]) -> None:
-    """Print a result and keep it."""
+    """Print a result on one line."""
     print("\nBENCH " + ", ".join(f"{k} {v}" for k, v in line.items()), flush=True)
-    if CACHE.exists():
-        with (CACHE / "results.jsonl").open("a") as file:
-            file.write(json.dumps(line, default=str) + "\n")

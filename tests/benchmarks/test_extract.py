@@ -85,7 +85,7 @@ def test_extract_costs_little_more_than_the_decode(
 
 def test_extract_with_pixel_hash_apart(size: Size, pictures: Callable[[int], Path], fresh_lakes: FreshLakes) -> None:
     """pixel_hash needs every pixel: the loop decodes in full too."""
-    folder = pictures(size.of(12, 1000))
+    folder = pictures(size.of(12, 200))
     found, lake, digests = _compared(
         "extract with pixel_hash / bare full decode", folder, fresh_lakes, size.of(1, 3), pixel_hash=True
     )
@@ -114,7 +114,5 @@ def test_extract_on_the_camera_files_of_the_corpus(corpus: Path, tmp_path: Path,
     assert seen
     for maker_notes in (False, True):
         name = f"extract {'with' if maker_notes else 'without'} maker notes / bare decode, {len(seen)} camera files"
-        found, _, _ = _compared(
-            name, tmp_path / "cameras", lambda folder, n=maker_notes: fresh_lakes(folder), 5, maker_notes=maker_notes
-        )
+        found, _, _ = _compared(name, tmp_path / "cameras", fresh_lakes, 5, maker_notes=maker_notes)
         found.report("none", versions(*USED))

@@ -132,7 +132,12 @@ def _answer(url: str, token: str | None) -> int:
 def _submit(url: str, environment: dict[str, str], *job: str) -> subprocess.CompletedProcess[str]:
     ray = str(Path(sys.executable).with_name("ray"))
     command = [ray, "job", "submit", "--address", url, "--", sys.executable, *job]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+    for _ in range(30):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+        if "No available agent" not in done.stderr:  # the dashboard answers before the agent is there
+            break
+        time.sleep(1)
+    return done
 
 
 def test_jobs_submitted_to_a_cluster_with_a_token(

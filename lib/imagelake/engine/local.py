@@ -1,7 +1,8 @@
 """The local engine: a bounded number of batches in flight in threads, or in processes on machines of many cores.
 
-Threads share one interpreter lock. The share of a picture's time that holds it is stated in docs/benchmarks.md;
-above `THREADS_PAY` workers it would bind, and each worker thread drives a process of its own instead.
+Threads share one interpreter lock, and 18 % of a picture's time holds it (docs/benchmarks.md): three threads then do
+the work of 2.8, four that of 3.5, and no number does that of more than 5.6. Above `THREADS_PAY` workers each worker
+thread drives a process of its own instead.
 """
 
 import contextlib

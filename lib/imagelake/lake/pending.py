@@ -1,5 +1,6 @@
 """Pending work as anti-joins: what a job has still to do is a query over the tables, never a state of its own."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from imagelake.lake.session import Session
 from imagelake.lake.tables import table_def
 
 MEMORY = "600MB"  # of the driver; the rest spills to DuckDB's temporary folder
+THREADS = 4  # each needs its part of the memory: with 16, four million pending pictures did not fit
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class PendingImages:
         self, session: Session, job: str, version: int, outputs: Sequence[Output], *, retry_failed: bool
     ) -> None:
         self._session = session
-        session.con.execute(f"set memory_limit = '{MEMORY}'")
+        _bound(session)
         session.prepare("select * from images, failures, sightings, " + ", ".join(o.table for o in outputs))
         session.execute(
             _PENDING.format(
@@ -68,6 +70,12 @@ class PendingImages:
         if self.count:
             for batch in self._session.batches(_STREAM, rows=rows):
                 yield from _sliced(batch, rows)
+
+
+def _bound(session: Session) -> None:
+    """Keep the session within the driver's memory."""
+    session.con.execute(f"set memory_limit = '{MEMORY}'")
+    session.con.execute(f"set threads = {min(THREADS, len(os.sched_getaffinity(0)))}")
 
 
 # Only names of our own tables and numbers are formatted in; values are bound.
@@ -134,7 +142,7 @@ class PendingFiles:
         self._session = session
         self._remember = remember
         self._retry_failed = retry_failed
-        session.con.execute(f"set memory_limit = '{MEMORY}'")
+        _bound(session)
         session.execute(_KNOWN_FILES, {"retry_failed": retry_failed})
         session.execute(_PARTIAL)
         session.con.execute("create or replace temp table listed (digest uhugeint)")
