@@ -1,8 +1,10 @@
 """Every command in README and docs runs; every link leads somewhere; the table of exit codes is the code's."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -50,15 +52,17 @@ def test_commands_run(page: Path, place: Path, request: pytest.FixtureRequest) -
         script = f"imagelake init my-lake\nimagelake ingest --lake my-lake photos/\n{LOOK}\n{script}"
     bash = shutil.which("bash")
     assert bash
-    done = subprocess.run(
-        [bash, "-euo", "pipefail", "-c", script],
-        cwd=place,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    command = [bash, "-euo", "pipefail", "-c", script]
+    with (place / "output").open("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=place, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            code = process.wait(240)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what the page left behind
+                os.killpg(process.pid, signal.SIGKILL)
+    assert code == 0, (place / "output").read_text()[-4000:]
 
 
 LOOK = "imagelake extract --lake my-lake --embed descriptor"
