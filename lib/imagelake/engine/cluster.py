@@ -21,6 +21,7 @@ from imagelake.errors import EngineError
 
 WAVE = 4096  # batches handed to Ray at once: bounds the driver's memory
 COLUMN = "batch"
+TASK_CPUS = 0.5  # two tasks per processor: one works while Ray takes 40 ms to hand over the next
 PROBE_SECONDS = 10.0
 
 
@@ -114,7 +115,7 @@ def _own_cluster(workers: int | None) -> dict[str, Any]:
 def _mapped(ray: Any, dataset: Any, pool: str, reference: Any) -> Any:
     if pool == "cpu":
         return dataset.map_batches(
-            _run_task, batch_size=1, batch_format="pyarrow", fn_args=[_Held(reference)], num_cpus=1
+            _run_task, batch_size=1, batch_format="pyarrow", fn_args=[_Held(reference)], num_cpus=TASK_CPUS
         )
     gpus = int(ray.cluster_resources().get("GPU", 0))
     nodes = [int(n["Resources"]["CPU"]) for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")] or [1]
