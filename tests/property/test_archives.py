@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import py7zr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from imagelake.sources.archives import ArchiveLimits, archive_kind, expand
@@ -105,6 +105,9 @@ def test_skipping_some_changes_nothing_for_the_others(tree: Box, known: set[int]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@example(Box("zip stored", (("na.jpg", Box("zip", (("na.jpg", b"\xff"),))),)), 0.75)  # the inner zip ends the file
+@example(Box("tar.gz", ()), 0.0)
+@example(Box("zip stored", (("na.jpg", b"\xff"), ("n-.jpg", Box("zip", ())))), 0.5)
 @given(boxes(1), st.floats(0, 1, exclude_max=True))  # a share: the size of a compressed archive varies with the clock
 def test_a_cut_anywhere_gives_only_right_bytes_and_a_reason(tree: Box, share: float) -> None:
     archive = packed(tree)

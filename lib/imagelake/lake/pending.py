@@ -9,8 +9,8 @@ import pyarrow as pa
 from imagelake.lake.session import Session
 from imagelake.lake.tables import table_def
 
-MEMORY = "600MB"  # of the driver; the rest spills to DuckDB's temporary folder
-THREADS = 4  # each needs its part of the memory: with 16, four million pending pictures did not fit
+MEMORY = "512MB"  # of the driver; the rest spills to DuckDB's temporary folder
+THREADS = 2  # each needs its part of the memory: with 4, four million pending pictures did not fit into 400 MB
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class PendingImages:
 def _bound(session: Session) -> None:
     """Keep the session within the driver's memory."""
     session.con.execute(f"set memory_limit = '{MEMORY}'")
+    session.con.execute("set preserve_insertion_order = false")
     session.con.execute(f"set threads = {min(THREADS, len(os.sched_getaffinity(0)))}")
 
 

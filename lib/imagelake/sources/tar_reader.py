@@ -149,6 +149,8 @@ def _corrupt(error: Exception) -> ArchiveFault:
 def _compressed_entries(body: _Decompressed, counter: _CountingReader, source: ArchiveSource) -> Iterator[Entry]:
     with body, io.BufferedReader(body) as peekable:
         head = peekable.peek(tarfile.BLOCKSIZE)[: tarfile.BLOCKSIZE]
+        if not counter.taken_bytes:
+            raise ArchiveFault("corrupt_archive", "the file is empty")
         stream = _TarStream(peekable, counter, source.budget)
         if is_tar(head) or head == _EMPTY_BLOCK:
             yield from _tar_entries(stream)

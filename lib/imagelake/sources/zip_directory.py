@@ -88,6 +88,9 @@ def _find_directory(file: BinaryIO) -> _Directory:
     start = end_of_directory - length
     if start < offset:
         raise ArchiveFault("corrupt_archive", "the zip's central directory is not where its end says: cut off?")
+    file.seek(0)
+    if start > offset and file.read(4) == b"PK\x03\x04":  # a zip stored in this one, whose own directory is cut off
+        raise ArchiveFault("corrupt_archive", "the zip's central directory is another zip's: cut off?")
     return _Directory(start, length, members, start - offset)
 
 
