@@ -46,5 +46,5 @@ def test_the_driver_stays_bounded(size: Size, tmp_path: Path, engine: str) -> No
             "versions": versions("imagelake", "duckdb", "pyarrow", "ray", "deltalake"),
         }
     )
-    # DuckDB takes up to its limit of 600 MB while it finds and sorts what is pending; nothing else grows
+    # DuckDB takes up to its limit of 512 MB while it finds and sorts what is pending; nothing else grows
     assert not size.is_full or results[-1]["peak_mib"] < 1536
