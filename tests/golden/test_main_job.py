@@ -11,6 +11,7 @@ from imagelake.lake.session import Session
 # One process does the whole main job; its peak memory is its own.
 JOB = """
 import json, sys, time
+from pathlib import Path
 from imagelake.jobs import extract, ingest
 from imagelake.lake.lake import create_lake
 began = time.monotonic()
@@ -18,7 +19,7 @@ lake = create_lake(sys.argv[1])
 ingest.run(ingest.Config(tuple(sys.argv[2:]), lake.root, quiet=True), lake)
 extract.run(extract.Config(lake.root, embed=("descriptor",), quiet=True), lake)
 # not ru_maxrss, which begins at what the parent had when it forked
-(peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+(peak,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(json.dumps({"seconds": time.monotonic() - began, "peak_bytes": int(peak) * 1024}))
 """
 

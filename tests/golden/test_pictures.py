@@ -64,7 +64,8 @@ for folder in sys.argv[1:]:
             outcomes[path.name] = error.reason
 usage = resource.getrusage(resource.RUSAGE_SELF)
 # not ru_maxrss, which begins at what the parent had when it forked
-(rss,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+status = pathlib.Path("/proc/self/status").read_text().splitlines()
+(rss,) = (line.split()[1] for line in status if line.startswith("VmHWM"))
 print(json.dumps({"outcomes": outcomes, "rss_kib": int(rss), "cpu_s": usage.ru_utime + usage.ru_stime}))
 """
 
