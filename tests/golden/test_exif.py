@@ -229,8 +229,8 @@ def test_reply_of_flickr():
     assert str(row["captured_at"]) == "2023-06-20 05:33:13.730000+00:00"
 
 
-@pytest.mark.parametrize(("details", "factor", "limit_ms"), [(True, 5.5, 1.2), (False, 1.5, 0.25)])
-def test_faster_than_exifread(details, factor, limit_ms):
+@pytest.mark.parametrize(("details", "factor"), [(True, 5.5), (False, 1.5)])
+def test_faster_than_exifread(details, factor):
     """At a fifth and less of exifread's time; the rounds alternate, since machines change speed."""
     files = [path.read_bytes() for path in pictures("exif/jpg")]
     readers = {"exifread": partial(plain, details=details), "row": partial(exif_row, maker_notes=details)}
@@ -244,5 +244,3 @@ def test_faster_than_exifread(details, factor, limit_ms):
     ratio = best["exifread"] / best["row"]
     print(f"details={details}: exifread {best['exifread']:.2f} ms, row {best['row']:.2f} ms, {ratio:.1f} x")
     assert ratio > factor
-    slowness = best["exifread"] / (4.7 if details else 0.24)  # of this machine, against the one of the limits
-    assert best["row"] < limit_ms * max(1, slowness)

@@ -90,7 +90,6 @@ def test_demo_runs_twice(tmp_path: Path) -> None:
     first = subprocess.run(command, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr[-3000:]
     assert (tmp_path / "demo" / "report" / "index.html").exists()
-    assert "0 written" not in first.stdout
-    assert re.search(r"rejected in .*\n(.*\n)*", first.stdout)
+    assert " 0 written" not in first.stdout
     second = subprocess.run(command, capture_output=True, text=True, check=True)
     assert second.stdout.count(" 0 written") == 2

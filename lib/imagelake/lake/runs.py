@@ -112,7 +112,7 @@ def start_run(
         raise Interrupted(
             f"stopped; what was finished is committed, run the same {report.job} again to continue"
         ) from error
-    except BaseException:
+    except BaseException:  # recorded, and raised again
         report.status = "failed"
         raise
     finally:

@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from imagelake.errors import BadItem
 from imagelake.image.header import Header, read_header
+from imagelake.image.sniff import HEAD_BYTES, PICTURE_FORMATS, sniff
 from imagelake.lake.blobs import ShardWriter
 from imagelake.lake.runs import counts_table
 from imagelake.lake.storage import Storage
 from imagelake.lake.tables import table_def, to_table
-from imagelake.sources.archives import ArchiveLimits, archive_kind, expand
+from imagelake.sources.archives import TAIL_BYTES, ArchiveLimits, archive_kind, expand
 
 Batch = dict[str, pa.Table]
 KEY_BYTES = 16  # of a SHA-256; two pictures that agree in them do not happen
@@ -123,8 +124,8 @@ class _Reading:
         """Read one file; yields after every item, so that an archive of millions is written as it is read."""
         try:
             with self.stage.storage.open(found.uri) as file:
-                head = file.read(4096)
-                kind = archive_kind(head)
+                head = file.read(HEAD_BYTES)
+                kind = _kind(file, head)
                 if kind is None:
                     self._picture_file(found, head, file.read)
                     yield
@@ -224,3 +225,13 @@ class _Reading:
         batch["_counts"] = counts_table(**self.counts)
         self._reset()
         return batch
+
+
+def _kind(file: BinaryIO, head: bytes) -> str | None:
+    """The kind of an archive, also of a zip behind a program; None for anything else. Leaves the file behind `head`."""
+    kind = archive_kind(head)
+    if kind is None and sniff(head) not in PICTURE_FORMATS:
+        file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
+        kind = archive_kind(head, file.read(TAIL_BYTES))
+        file.seek(len(head))
+    return kind
