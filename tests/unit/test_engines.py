@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -139,3 +141,23 @@ def test_progress_is_a_line_where_there_is_no_terminal(
     with Progress("extract", 200, quiet=True) as progress:
         progress.update(50, 2)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "before", ["import ray", "import contextlib\nwith contextlib.suppress(EngineError): connect('127.0.0.1:1', None)"]
+)
+def test_a_cluster_starts_whatever_the_process_did_with_ray_before(before: str) -> None:
+    """Ray reads the token's variables when it is imported: set afterwards, the new cluster refuses this process."""
+    code = "\n".join(
+        [
+            "from imagelake.engine.cluster import connect",
+            "from imagelake.errors import EngineError",
+            before,
+            "print(int(connect(None, 1).cluster_resources()['CPU']))",
+        ]
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False, timeout=120
+    )
+    assert done.stdout.strip() == "1", done.stderr[-2000:]

@@ -8,6 +8,7 @@ import os
 import pickle
 import secrets
 import socket
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,9 +72,12 @@ def connect(address: str | None, workers: int | None) -> Any:
         EngineError: Ray is not installed, or the cluster cannot be reached or refuses the token.
     """
     joins = address or os.environ.get("RAY_ADDRESS")
-    if not joins and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+    if joins and not _has_joined():
+        _probe(joins)
+    if not joins and "ray" not in sys.modules and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
         # A token for this cluster only, never written to disk: other users of the machine cannot send it work.
-        # Ray reads it when it is imported.
+        # Ray reads both variables when it is imported: set later, the cluster would ask for a token that this
+        # process does not send.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray  # noqa: PLC0415 (seconds to import)
@@ -81,8 +85,6 @@ def connect(address: str | None, workers: int | None) -> Any:
     except ImportError as error:
         raise EngineError("the ray engine needs `pip install imagelake[ray]`") from error
     if not ray.is_initialized():
-        if joins:
-            _probe(joins)
         options: dict[str, Any] = {"address": address} if joins else _own_cluster(workers)
         try:
             ray.init(log_to_driver=False, logging_level="ERROR", **options)
@@ -95,6 +97,12 @@ def connect(address: str | None, workers: int | None) -> Any:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     return ray
+
+
+def _has_joined() -> bool:
+    """Whether this process is in a cluster, asked without the seconds that importing Ray takes."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 def _probe(address: str) -> None:
