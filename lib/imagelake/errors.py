@@ -12,7 +12,8 @@ Two kinds are told apart here; everything else is a bug and keeps its traceback:
     ├── ChecksFailed        (7)  `imagelake check` found offending rows
     ├── CommitConflict      (8)  another writer kept winning; nothing is lost, run again
     ├── EngineError         (9)  Ray is missing, unreachable or refused the token; a worker died
-    └── StorageError       (10)  the storage refused or lost the connection
+    ├── StorageError       (10)  the storage refused or lost the connection
+    └── ApiError           (11)  a provider's API refused: key, quota, query; or it does not answer
     Interrupted           (130)  Ctrl-C: what was finished is committed
 
 Exceptions carry one message, so that they survive pickling between processes.
@@ -77,6 +78,12 @@ class StorageError(ImagelakeError):
     """The storage refused a request or lost the connection."""
 
     exit_code = 10
+
+
+class ApiError(ImagelakeError):
+    """A provider's API refused a request (key, quota, query) or does not answer."""
+
+    exit_code = 11
 
 
 class Interrupted(ImagelakeError):

@@ -16,9 +16,12 @@ made as (
 ),
 
 found as (
-  select origin, seen_at as found_at from sightings
+  select 'ingest' as job, origin as item, seen_at as found_at from sightings
   union all
-  select origin, expanded_at as found_at from archives
+  select 'ingest' as job, origin as item, expanded_at as found_at from archives
+  union all
+  select 'download' as job, url as item, fetched_at as found_at from fetches
+  where outcome in ('stored', 'not_modified')
 )
 
 select n.*
@@ -36,5 +39,5 @@ where
   and not exists (
     select 1
     from found as f
-    where n.job = 'ingest' and f.origin = n.item and f.found_at > n.failed_at
+    where f.job = n.job and f.item = n.item and f.found_at > n.failed_at
   )

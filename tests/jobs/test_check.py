@@ -36,13 +36,13 @@ def made(sound: Lake, tmp_path: Path) -> Lake:
 
 
 def plant(lake: Lake, table: str, **changes: object) -> None:
-    """Append the table's first row with other values, past all validation (or the defaults where it has none)."""
+    """Append the table's first row with other values, past all validation; two of them where it has none."""
     definition = table_def(table)
     with Session(lake) as session:
         found = session.arrow(f"select * from raw.{table} limit 1").to_pylist()
     row = found[0] if found else dict.fromkeys(definition.schema.names)
     row.update(changes)
-    rows = pa.Table.from_pylist([row], schema=definition.schema)
+    rows = pa.Table.from_pylist([row] if found else [row, row], schema=definition.schema)
     with duckdb.connect() as con:
         con.register("planted", rows)
         file = f"planted-{uuid.uuid4().hex}.parquet"
@@ -50,7 +50,7 @@ def plant(lake: Lake, table: str, **changes: object) -> None:
     size = lake.storage.size(f"tables/{table}/{file}")
     assert size is not None
     delta = lake.delta(table)
-    action = AddAction(file, size, {}, 0, data_change=True, stats=json.dumps({"numRecords": 1}))
+    action = AddAction(file, size, {}, 0, data_change=True, stats=json.dumps({"numRecords": rows.num_rows}))
     delta.create_write_transaction([action], "append", delta.schema(), commit_properties=CommitProperties())
 
 

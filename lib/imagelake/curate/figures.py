@@ -19,6 +19,8 @@ SECTIONS = {
     "How they were taken": ("capture_dates", "cameras"),
     "What is known about them": ("coverage", "labels", "models"),
     "Duplicates": ("duplicates_by_kind", "duplicate_groups"),
+    "Where they come from": ("harvests", "records_by_institution", "records_by_licence"),
+    "Downloads": ("fetches_by_host", "fetches_by_reason", "fetch_latency"),
     "What went wrong": ("failures",),
     "Runs": ("runs",),
 }

@@ -21,7 +21,7 @@ from imagelake.lake.tables import table_def, table_names
 SHOWN = 20
 _BATCH = 4_096
 # A run that commits while we look must not seem to leave orphans: what refers is opened before what is referred to.
-_OPENED_LAST = {"failures": 1, "images": 2, "runs": 3}
+_OPENED_LAST = {"failures": 1, "records": 1, "images": 2, "runs": 3}
 
 
 @dataclass(frozen=True)

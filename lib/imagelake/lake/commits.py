@@ -29,8 +29,18 @@ FLUSH_SECONDS = 5.0
 FLUSH_FRAGMENTS = 64
 ATTEMPTS = 30
 # A reader, and a run after a kill, must never find a reference without its target: images before sightings, the
-# pictures of an archive before the note that it was read to its end.
-COMMIT_ORDER = {"images": 0, "sightings": 2, "failures": 3, "archives": 4, "runs": 5}
+# pictures of an archive before the note that it was read to its end, records before the page they were on.
+COMMIT_ORDER = {
+    "images": 0,
+    "record_labels": 2,
+    "sightings": 2,
+    "web_resources": 2,
+    "failures": 3,
+    "fetches": 4,
+    "archives": 4,
+    "harvest_pages": 4,
+    "runs": 5,
+}
 
 
 class SeenKeys:

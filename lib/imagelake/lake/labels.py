@@ -1,4 +1,4 @@
-"""Labels from folder names: a query over `sightings`, so that it also covers pictures ingested earlier."""
+"""Labels from folder names and from records: queries, so that they also cover pictures that came earlier."""
 
 import duckdb
 import pyarrow as pa
@@ -51,13 +51,50 @@ def write_folder_labels(lake: Lake, listing: Session, run: Run, task: str) -> No
         run: takes the labels.
         task: name of the labelling task.
     """
-    definition = table_def("labels")
     wanted = listing.con.execute("select distinct digest::varchar as digest from listed").to_arrow_table()
-    with Session(lake) as session, duckdb.connect() as con:
+    with Session(lake) as session:
         session.con.register("wanted_text", wanted)
         session.con.execute("create temp table wanted as select digest::uhugeint as digest from wanted_text")
-        for batch in session.batches(_FOLDER_LABELS, {"task": task, "run_id": run.report.run_id}, ROWS):
+        _write(lake, session, run, _FOLDER_LABELS, {"task": task, "run_id": run.report.run_id})
+
+
+# One time for all labels of an image from one provider: none is newer than the others, so all are current.
+_RECORD_LABELS = """
+with said as (
+  select i.image_id, r.task, r.label, r.provider, r.harvested_at
+  from record_labels as r
+  join record_images as i on r.provider = i.provider and r.source_id = i.source_id
+),
+distinct_labels as (
+  select
+    image_id, task, label, provider as annotator,
+    min(min(harvested_at)) over (partition by image_id, task, provider) as labelled_at
+  from said
+  group by image_id, task, label, provider
+)
+select
+  d.image_id, d.task, d.label, d.annotator, 'record' as source, null::double as confidence, d.labelled_at,
+  $run_id as run_id
+from distinct_labels as d
+where not exists (
+  select 1 from labels as l
+  where l.image_id = d.image_id and l.task = d.task and l.label = d.label and l.annotator = d.annotator
+)
+"""
+
+
+def label_images(lake: Lake, run: Run) -> None:
+    """Give every picture of the lake the labels of its records, unless it has them."""
+    with Session(lake) as session:
+        _write(lake, session, run, _RECORD_LABELS, {"run_id": run.report.run_id})
+
+
+def _write(lake: Lake, session: Session, run: Run, sql: str, parameters: dict[str, object]) -> None:
+    """Write the rows that a query gives to `labels`."""
+    with duckdb.connect() as con:
+        for batch in session.batches(sql, parameters, ROWS):
             rows = pa.Table.from_batches([batch])
             if rows.num_rows:
-                run.committer.add(write_fragment(lake.storage, definition, rows, run.report.run_id, con))
+                fragment = write_fragment(lake.storage, table_def("labels"), rows, run.report.run_id, con)
+                run.committer.add(fragment)
     run.committer.flush()

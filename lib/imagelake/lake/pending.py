@@ -45,7 +45,7 @@ class PendingImages:
         self, session: Session, job: str, version: int, outputs: Sequence[Output], *, retry_failed: bool
     ) -> None:
         self._session = session
-        _bound(session)
+        bound(session)
         session.prepare("select * from images, failures, sightings, " + ", ".join(o.table for o in outputs))
         session.execute(
             _PENDING.format(
@@ -72,7 +72,7 @@ class PendingImages:
                 yield from _sliced(batch, rows)
 
 
-def _bound(session: Session) -> None:
+def bound(session: Session) -> None:
     """Keep the session within the driver's memory."""
     session.con.execute(f"set memory_limit = '{MEMORY}'")
     session.con.execute("set preserve_insertion_order = false")
@@ -143,7 +143,7 @@ class PendingFiles:
         self._session = session
         self._remember = remember
         self._retry_failed = retry_failed
-        _bound(session)
+        bound(session)
         session.execute(_KNOWN_FILES, {"retry_failed": retry_failed})
         session.execute(_PARTIAL)
         session.con.execute("create or replace temp table listed (digest uhugeint)")
@@ -163,10 +163,6 @@ class PendingFiles:
         """Entries that an earlier run could not list."""
         sql = "select distinct item from failures where job = 'ingest' and stage = 'list' and not $retry_failed"
         return {row[0] for row in self._session.execute(sql, {"retry_failed": self._retry_failed}).fetchall()}
-
-    def image_ids(self) -> pa.ChunkedArray:
-        """All image ids of the lake."""
-        return self._session.arrow("select image_id from images")["image_id"]
 
     def keys(self, table: str) -> Iterator[pa.RecordBatch]:
         """The primary keys of a table."""
