@@ -16,6 +16,7 @@ from imagelake.command import lake_option, option, run_job
 from imagelake.engine.choose import choose_engine
 from imagelake.engine.progress import Progress
 from imagelake.image.codecs import MAX_PIXELS
+from imagelake.lake.digests import Digests
 from imagelake.lake.labels import write_folder_labels
 from imagelake.lake.lake import Lake
 from imagelake.lake.pending import PendingFiles
@@ -23,7 +24,7 @@ from imagelake.lake.runs import Run, RunReport, new_run_id, start_run
 from imagelake.lake.session import Session
 from imagelake.lake.writer import WriteTables
 from imagelake.sources.batches import Listing
-from imagelake.sources.reading import KnownImages, ReadFiles
+from imagelake.sources.reading import ReadFiles
 
 TABLES = ("images", "sightings", "failures", "archives", "labels")
 
@@ -57,7 +58,7 @@ def run(config: Config, lake: Lake) -> RunReport:
     with Session(lake, tables=tables) as session:
         labels = config.labels_from_folders is not None
         pending = PendingFiles(session, retry_failed=config.retry_failed, remember=labels)
-        known = KnownImages.of(pending.image_ids())
+        known = Digests.of(session, "select image_id as text from images")
         read = ReadFiles(lake.storage, report.run_id, known, config.in_place, config.max_file_bytes, config.max_pixels)
         ledger = start_run(lake, report, config, tables, main_table="sightings", repeats=("images", "sightings"))
         with ledger as run, Progress("ingest", None, quiet=config.quiet) as progress:

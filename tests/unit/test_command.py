@@ -18,9 +18,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.mark.parametrize("name", cli.JOBS)
 def test_help_lists_the_first_line_of_the_job(name: str, imagelake: Run) -> None:
-    job = import_module(f"imagelake.jobs.{name}")
+    job = import_module(cli.module_of(name))
     assert (job.__doc__ or "").partition("\n")[0] == cli.JOBS[name]
-    shown = imagelake(name, "--help")
+    shown = imagelake(*name.split(), "--help")
     assert shown.returncode == 0
     assert cli.JOBS[name] in shown.stdout
 
@@ -109,8 +109,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", [n for n in cli.JOBS if n != "search"])
 def test_jobs_do_not_import_torch_or_ray(name: str) -> None:
-    code = (
-        f"import sys, imagelake.jobs.{name}; print(sorted({{'torch', 'ray', 'open_clip', 'timm'}} & set(sys.modules)))"
-    )
+    heavy = "{'torch', 'ray', 'open_clip', 'timm'}"
+    code = f"import sys, {cli.module_of(name)}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -17,7 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from imagelake.engine import Batch, Stage, Step, chain
+from imagelake.engine import Batch, Head, Stage, Step, chain
+from imagelake.engine.parts import Parts
 from imagelake.errors import EngineError
 
 WAVE = 4096  # batches handed to Ray at once: bounds the driver's memory
@@ -57,6 +58,12 @@ class RayEngine:
             rows = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
             for table in rows:
                 yield from map(_decode, table[COLUMN])
+
+    def stream(self, batches: Iterable[Batch], head: Head, stages: Sequence[Stage]) -> Iterator[Batch]:
+        """Run parts of the head and the stages behind it in actors of two CPUs each."""
+        ray = connect(self.address, self.workers)
+        with Parts(ray, head, stages, self.cpus()) as parts:
+            yield from parts.run(iter(batches))
 
     def device(self) -> str | None:
         """`cuda` or `cpu`, by what a cluster that is joined has; None for a cluster of this machine."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from imagelake.engine import Batch, Stage, Step, chain
+from imagelake.engine import Batch, Head, Stage, Step, chain
 from imagelake.errors import EngineError
 
 THREADS_PAY = 3
@@ -49,6 +49,11 @@ class LocalEngine:
             for batch in workers.results(iter(batches)):
                 yield from chain(rest, batch)
 
+    def stream(self, batches: Iterable[Batch], head: Head, stages: Sequence[Stage]) -> Iterator[Batch]:
+        """Run the head in this thread, the stages in workers."""
+        with contextlib.closing(head.open(0, 1)) as stream:
+            yield from self.run(stream(batches), stages)
+
 
 class _Workers:
     """The pool: at most two batches per worker in flight, results through one bounded queue."""
@@ -78,17 +83,17 @@ class _Workers:
             child.close()
 
     def results(self, source: Iterator[Batch]) -> Iterator[Batch]:
-        """Feed batches and yield results as they come."""
+        """Feed batches and yield results as they come; an empty batch says that there is none yet."""
         in_flight, more = 0, True
-        while True:
-            while more and in_flight < 2 * self._engine.workers:
+        while more or in_flight:
+            while more and in_flight < 2 * self._engine.workers and self._results.empty():
                 batch = next(source, None)
                 more = batch is not None
-                if batch is not None:
+                if batch:
                     self._pool.submit(self._work, batch)
                     in_flight += 1
             if not in_flight:
-                return
+                continue
             result = self._results.get()
             if result is DONE:
                 in_flight -= 1

@@ -17,7 +17,7 @@ from imagelake.image.header import Header, header_of
 SMALL_PX = 256
 
 # EXIF 2.32, tag 0x0112: how the stored pixels must be turned to be seen upright.
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -47,7 +47,7 @@ class Picture:
 
     def __init__(self, header: Header, image: Image.Image, factor: int, *, is_native: bool) -> None:
         self.header = header
-        self.orientation = _orientation(image)
+        self.orientation = orientation_of(image)
         self._image = image
         self._is_native = is_native
         self._factor = factor
@@ -106,7 +106,7 @@ class Picture:
             image = to_srgb(image, profile)
         except DECODE_ERRORS as error:
             raise as_bad_item(error) from error
-        turn = _TURNS.get(self.orientation)
+        turn = TURNS.get(self.orientation)
         return image if turn is None else image.transpose(turn)
 
 
@@ -114,7 +114,7 @@ def _scaled(side: int, longest: int) -> int:
     return max(1, round(side * SMALL_PX / longest))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """The orientation in the EXIF data, 1 where it is absent, damaged or not one of 1 to 8."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation)

@@ -11,21 +11,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from imagelake.errors import BadItem
 from imagelake.image.header import Header, read_header
 from imagelake.image.sniff import HEAD_BYTES, PICTURE_FORMATS, sniff
 from imagelake.lake.blobs import ShardWriter
+from imagelake.lake.digests import Digests
 from imagelake.lake.runs import counts_table
 from imagelake.lake.storage import Storage
 from imagelake.lake.tables import table_def, to_table
 from imagelake.sources.archives import TAIL_BYTES, ArchiveLimits, archive_kind, expand
 
 Batch = dict[str, pa.Table]
-KEY_BYTES = 16  # of a SHA-256; two pictures that agree in them do not happen
 ROWS = 2000
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "HEIF": "heic", "JPEG2000": "jp2"}
 FILES = pa.schema(
@@ -37,24 +35,6 @@ FILES = pa.schema(
         ("known_members", pa.list_(pa.string())),
     ]
 )
-
-
-@dataclass(frozen=True)
-class KnownImages:
-    """The images of a lake as a sorted array of the first 16 bytes of their ids: 16 MB per million."""
-
-    keys: npt.NDArray[np.bytes_]
-
-    @staticmethod
-    def of(image_ids: pa.ChunkedArray) -> "KnownImages":
-        """From the column `images.image_id`."""
-        keys = np.array([bytes.fromhex(i[: 2 * KEY_BYTES]) for i in image_ids.to_pylist()], dtype=f"S{KEY_BYTES}")
-        return KnownImages(np.sort(keys))
-
-    def __contains__(self, image_id: str) -> bool:
-        key = np.bytes_(bytes.fromhex(image_id[: 2 * KEY_BYTES]))
-        place = int(np.searchsorted(self.keys, key))
-        return place < len(self.keys) and self.keys[place] == key
 
 
 @dataclass(frozen=True)
@@ -72,7 +52,7 @@ class ReadFiles:
 
     storage: Storage
     run_id: str
-    known: KnownImages
+    known: Digests
     in_place: bool
     max_file_bytes: int
     max_pixels: int
@@ -179,17 +159,7 @@ class _Reading:
 
     def _place(self, image_id: str, header: Header, found: _Found, data: bytes | None, length: int) -> None:
         self.placed.add(image_id)
-        row = {
-            "image_id": image_id,
-            "format": header.format,
-            "width_px": header.width,
-            "height_px": header.height,
-            "mode": header.mode,
-            "frames": header.frames,
-            "has_alpha": header.has_alpha,
-            "ingested_at": datetime.now(UTC),
-            "run_id": self.stage.run_id,
-        }
+        row = image_row(image_id, header, self.stage.run_id)
         if data is None:
             row |= {"uri": found.uri, "offset_bytes": 0, "length_bytes": length}
         else:
@@ -225,6 +195,21 @@ class _Reading:
         batch["_counts"] = counts_table(**self.counts)
         self._reset()
         return batch
+
+
+def image_row(image_id: str, header: Header, run_id: str) -> dict[str, object]:
+    """A row of `images` without the place of its bytes."""
+    return {
+        "image_id": image_id,
+        "format": header.format,
+        "width_px": header.width,
+        "height_px": header.height,
+        "mode": header.mode,
+        "frames": header.frames,
+        "has_alpha": header.has_alpha,
+        "ingested_at": datetime.now(UTC),
+        "run_id": run_id,
+    }
 
 
 def _kind(file: BinaryIO, head: bytes) -> str | None:
