@@ -11,6 +11,16 @@ from imagelake.command import run_job
 JOBS = {
     "init": "Create a lake.",
     "ingest": "Bring pictures into a lake: folders, archives, S3 prefixes, lists of paths.",
+    "harvest europeana": "Bring in Europeana's records by search, with rights, institutions and places of pictures.",
+    "harvest europeana-collections": "List Europeana's data sets with pictures: size, aggregator, institution.",
+    "harvest europeana-records": "Bring in single records of Europeana by id: every file, its size and rights.",
+    "harvest flickr-search": "Bring in photos of Flickr by free-text search, with licence and EXIF.",
+    "harvest flickr-group": "Bring in the photos of a Flickr group's pool, with licence and EXIF.",
+    "harvest flickr-photos": "Bring in photos of Flickr by a file of ids, with licence and EXIF.",
+    "harvest flickr-archive": "Bring in archives of the Flickr crawler: `<super>/<sub>/{images,exif}`.",
+    "harvest mirflickr": "Bring in MIRFLICKR: EXIF, tags and annotations from its folder or archives.",
+    "harvest urls": "Bring in lists of addresses: CSV, TSV, text, JSON, JSON lines, Parquet.",
+    "download": "Fetch the pictures of records, politely: robots.txt, opt-outs, per-host limits, retries.",
     "extract": "Describe every picture: hashes, EXIF, thumbnails, embeddings.",
     "sql": "Query a lake with SQL.",
     "search": "Find pictures by example, by id or by text.",
@@ -19,11 +29,18 @@ JOBS = {
     "maintain": "Compact small files, remove leftovers, verify the bytes.",
 }
 
+GROUPS = {"harvest": "Bring in records: Europeana, Flickr, MIRFLICKR, lists of addresses."}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a job; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else "--help"
+    if name in GROUPS:
+        if len(arguments) < 2 or arguments[1] in ("-h", "--help", "help"):
+            print(_help_of(name))  # noqa: T201 (the command's output)
+            return 0
+        name = " ".join(arguments[:2])
     if name in ("-h", "--help", "help"):
         print(_help())  # noqa: T201 (the command's output)
         return 0
@@ -33,11 +50,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in JOBS:
         print(f"imagelake: no job {name!r}: choose {', '.join(JOBS)} (see `imagelake --help`)", file=sys.stderr)  # noqa: T201
         return 2
-    return run_job(importlib.import_module(f"imagelake.jobs.{name}"), arguments[1:], f"imagelake {name}")
+    rest = arguments[1 + name.count(" ") :]
+    return run_job(importlib.import_module(module_of(name)), rest, f"imagelake {name}")
+
+
+def module_of(job: str) -> str:
+    """The module of a job: `imagelake.jobs.harvest_flickr_search` for `harvest flickr-search`."""
+    return "imagelake.jobs." + job.translate(str.maketrans(" -", "__"))
+
+
+def _help_of(group: str) -> str:
+    jobs = {name.removeprefix(f"{group} "): line for name, line in JOBS.items() if name.startswith(f"{group} ")}
+    width = max(map(len, jobs), default=0)
+    lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in jobs.items())
+    return (
+        f"imagelake {group}: {GROUPS[group]}\n\nusage: imagelake {group} SOURCE [options]\n\nsources:\n{lines}\n\n"
+        f"`imagelake {group} SOURCE --help` shows the options of a source."
+    )
 
 
 def _help() -> str:
-    jobs = "\n".join(f"  {name:<9} {line}" for name, line in JOBS.items())
+    shown = {name: line for name, line in JOBS.items() if name.partition(" ")[0] not in GROUPS}
+    shown = {"init": shown.pop("init"), **GROUPS, **shown}
+    jobs = "\n".join(f"  {name:<9} {line}" for name, line in shown.items())
     return (
         f"imagelake {__version__}: an image data lake\n\nusage: imagelake JOB [options]\n\njobs:\n{jobs}\n\n"
         "`imagelake JOB --help` shows the options of a job. Begin with:\n"

@@ -1,0 +1,1 @@
+"""Europeana: records by search or by id, lists of data sets."""

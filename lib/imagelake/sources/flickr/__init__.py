@@ -1,0 +1,1 @@
+"""Flickr: photos by search, by group, by id, and archives of the crawler."""
