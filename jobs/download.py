@@ -28,15 +28,12 @@ from imagelake.lake.labels import label_images
 from imagelake.lake.lake import Lake
 from imagelake.lake.runs import Run, RunReport, new_run_id, start_run
 from imagelake.lake.session import Session
-from imagelake.lake.tables import table_def
 from imagelake.lake.writer import WriteTables
 from imagelake.sources.storing import StoreFetched
 
 TABLES = ("records", "record_labels", "fetches", "images", "sightings", "failures", "labels", "exif")
 THUMBNAILS = "https://api.europeana.eu/thumbnail/v2/url.json?uri={uri}&type=IMAGE&size="
-# A kill loses what was not committed: of small work a small share, at the price of more commits.
-BATCH_SHARE, SMALLEST_BATCH = 400, 8
-COMMIT_SHARE, SMALLEST_COMMIT = 200, 16
+SHARE, SMALLEST = 100, 16  # a batch: a kill loses what was not committed, so of small work it is a small share
 
 
 @dataclass(frozen=True)
@@ -95,12 +92,11 @@ def run(config: Config, lake: Lake) -> RunReport:
         with ledger as run, Progress("download", pending.count, quiet=config.quiet) as progress:
             run.count(read=pending.present, already_present=pending.present)
             for table in ("images", "sightings"):
-                keys = ", ".join(table_def(table).key)
-                run.committer.preload(table, session.batches(f"select {keys} from {table}"))
-            head = FetchUrls(settings, max(SMALLEST_BATCH, pending.count // BATCH_SHARE))
-            commit = max(SMALLEST_COMMIT, pending.count // COMMIT_SHARE)
+                run.committer.preload(table, Digests.of_keys(session, table))
+            items = max(SMALLEST, pending.count // SHARE)
+            head = FetchUrls(settings, items)
             stages: list[Stage] = [store, WriteTables(lake.storage, report.run_id)]
-            for _ in _committed(engine.stream(pending.batches(1000), head, stages), run, commit):
+            for _ in _committed(engine.stream(pending.batches(1000), head, stages), run, items):
                 progress.update(report.read - pending.present, report.rejected)
             run.committer.flush()
             label_images(lake, run)

@@ -63,7 +63,7 @@ def run(config: Config, lake: Lake) -> RunReport:
         ledger = start_run(lake, report, config, tables, main_table="sightings", repeats=("images", "sightings"))
         with ledger as run, Progress("ingest", None, quiet=config.quiet) as progress:
             for table in ("images", "sightings"):
-                run.committer.preload(table, pending.keys(table))
+                run.committer.preload(table, Digests.of_keys(session, table))
             work = _pending_batches(Listing(config.source, report.run_id), pending, run)
             for batch in engine.run(work, [read, WriteTables(lake.storage, report.run_id)]):
                 run.take(batch)

@@ -19,6 +19,8 @@ Two kinds are told apart here; everything else is a bug and keeps its traceback:
 Exceptions carry one message, so that they survive pickling between processes.
 """
 
+from typing import Any
+
 
 class ImagelakeError(Exception):
     """An operator's mistake, shown as one line."""
@@ -81,9 +83,14 @@ class StorageError(ImagelakeError):
 
 
 class ApiError(ImagelakeError):
-    """A provider's API refused a request (key, quota, query) or does not answer."""
+    """A provider's API refused a request (key, quota, query) or does not answer.
+
+    `status` is that of HTTP, `reply` the JSON that came with it; None where there is none.
+    """
 
     exit_code = 11
+    status: int | None = None
+    reply: Any = None
 
 
 class Interrupted(ImagelakeError):

@@ -6,12 +6,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
 from imagelake.errors import QueryError, UsageError
-from imagelake.lake.lake import Lake
+from imagelake.lake.lake import Lake, create_lake
 from tests.jobs.downloading import outcomes, put, put_urls, rows, run_download
+from tests.jobs.same import bytes_of
 from tests.servers.images import EPOCH, ImageHost
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -237,3 +239,20 @@ def test_the_command_line(lake: Lake, host: ImageHost, imagelake: Run) -> None:
     assert '"written": 3' in done.stdout
     assert {seen.headers["user-agent"].partition(" ")[2] for seen in host.log} == {"(+a@b.example)"}
     assert imagelake("check", "--lake", lake.root).returncode == 0
+
+
+def test_a_lake_in_an_object_store(s3: str, host: ImageHost) -> None:
+    lake = create_lake(f"{s3}/lake")
+    put_urls(lake, [*pictures(host, 5), f"{host.url}/missing"])
+    assert run_download(lake).written == 5
+    assert sorted(len(data) for data in bytes_of(lake).values()) == sorted(len(host.pictures.get(n)) for n in range(5))
+    assert run_download(lake).already_present == 5
+
+
+def test_processes_give_the_same(tmp_path: Path, host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines of many cores store and re-encode in processes."""
+    lakes = [create_lake(str(tmp_path / name)) for name in ("threads", "processes")]
+    for workers, lake in zip((2, 4), lakes, strict=True):
+        put_urls(lake, pictures(host, 40))
+        assert run_download(lake, workers=workers, resize="center_crop", size=32).written == 40
+    assert bytes_of(lakes[0]) == bytes_of(lakes[1])

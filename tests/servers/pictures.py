@@ -1,8 +1,10 @@
 """Pictures for servers: drawn once per form from a seed, every number another file by a comment that costs nothing."""
 
 import io
+import re
 import struct
 import zlib
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +13,8 @@ from PIL import ExifTags, Image
 FORMS = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 CAMERAS = (("NIKON CORPORATION", "NIKON D750"), ("Canon", "Canon EOS 5D Mark III"), ("SONY", "ILCE-7M3"))
 SOI = b"\xff\xd8"
+DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
+EPOCH = datetime(2001, 1, 1)  # noqa: DTZ001 (cameras know no zone)
 
 
 class Pictures:
@@ -65,7 +69,10 @@ class Pictures:
 
     def _base(self, n: int, form: str) -> bytes:
         if self._files:
-            return self._files[n % len(self._files)][len(SOI) :]
+            # another date of capture for each number, so that re-encoded pictures differ as well
+            before, date, after = self._dated[n % len(self._files)]
+            moment = EPOCH + timedelta(seconds=n)
+            return b"".join((before, f"{moment:%Y:%m:%d %H:%M:%S}".encode() if date else b"", after))
         key = (form, self.sizes[n % len(self.sizes)], n % self.variants)
         if key not in self._drawn:
             file = io.BytesIO()
@@ -73,6 +80,16 @@ class Pictures:
             # Pillow's JFIF segment stays behind EXIF, as cameras and editors write both
             self._drawn[key] = file.getvalue()[len(SOI) if form == "jpg" else 0 :]
         return self._drawn[key]
+
+    @cached_property
+    def _dated(self) -> list[tuple[bytes, bytes, bytes]]:
+        """The files without their first bytes, split at the first date."""
+        parts = []
+        for data in self._files:
+            found = DATE.search(data, 0, 1 << 16)
+            start, end = found.span() if found else (len(SOI), len(SOI))
+            parts.append((data[len(SOI) : start], data[start:end], data[end:]))
+        return parts
 
     def _draw(self, size: tuple[int, int], variant: int) -> Image.Image:
         rng = np.random.default_rng([self.seed, variant])

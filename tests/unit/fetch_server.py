@@ -128,6 +128,10 @@ class Raw(asyncio.Protocol):
     def __init__(self, hello: bytes) -> None:
         self._hello = hello
         self._transports: list[asyncio.BaseTransport] = []
+        self.lost = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost += 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

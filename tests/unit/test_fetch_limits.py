@@ -107,7 +107,7 @@ def test_a_slow_host_does_not_keep_the_places_of_others() -> None:
 
 
 def test_first_come_first_served() -> None:
-    limits = Limits(200.0, 2)
+    limits = Limits(500.0, 16)
     served: list[int] = []
 
     async def one(i: int) -> None:
@@ -116,10 +116,10 @@ def test_first_come_first_served() -> None:
             await asyncio.sleep(0.001)
 
     async def main() -> None:
-        await asyncio.gather(*(one(i) for i in range(20)))
+        await asyncio.gather(*(one(i) for i in range(40)))
 
     asyncio.run(main())
-    assert served == list(range(20))
+    assert served == list(range(40))
 
 
 def test_a_hold_stops_everybody_who_waits() -> None:
@@ -256,3 +256,26 @@ def test_a_million_hosts_are_not_remembered() -> None:
     asyncio.run(main())
     assert len(limits._gates) <= 2048
     assert limits.held_s("held") > 50
+
+
+def test_nobody_has_a_turn_while_all_is_paused() -> None:
+    """Storing is slower than fetching: what waited does not come at once when it goes on."""
+    limits = Limits(50.0, 8, total_concurrency=2)
+    turns: list[Turn] = []
+
+    async def main() -> float:
+        limits.pause()
+        waiting = [asyncio.create_task(take(limits, key, turns)) for key in ("a", "a", "a", "b", "b", "c")]
+        await asyncio.sleep(0.1)
+        assert turns == []
+        went_on = time.monotonic()
+        limits.resume()
+        await asyncio.gather(*waiting)
+        return went_on
+
+    went_on = asyncio.run(main())
+    assert min(began for began, _, _ in turns) >= went_on
+    for key, count in (("a", 3), ("b", 2), ("c", 1)):
+        of_host = sorted(turn for turn in turns if turn[2] == key)
+        assert len(of_host) == count
+        assert all(gap >= 0.02 for gap in gaps(of_host))

@@ -5,6 +5,7 @@ import gzip
 import socket
 import ssl
 import struct
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +16,7 @@ import pytest
 
 from imagelake.errors import BadItem
 from imagelake.fetch.address import Address, parse_address
-from imagelake.fetch.network import Resolver
+from imagelake.fetch.network import Resolver, Stream
 from imagelake.fetch.reply import ERROR_BYTES, Reply, Terms
 from imagelake.fetch.transport import Transport
 from tests.unit.fetch_http2 import Http2, certificate
@@ -234,8 +235,12 @@ def test_compressed_bodies(encoding: str, pack: Callable[[bytes], bytes]) -> Non
 def test_a_gzip_bomb_stops_at_the_cap() -> None:
     bomb = gzip.compress(bytes(50 << 20))
     assert len(bomb) < 60_000
+    tracemalloc.start()
     got = answered(reply(bomb, 200, "Content-Encoding: gzip"))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert (reason(got), got.body) == ("too_large", b"")
+    assert most_bytes < 10 << 20
     cut = answered(reply(bomb, 200, "Content-Encoding: gzip"), Terms(500_000, 5.0, is_cut=True))
     assert (reason(cut), cut.body) == (None, bytes(500_000))
 
@@ -376,6 +381,45 @@ def test_a_silent_address_and_a_silent_name_server_time_out() -> None:
             filler.close()
 
 
+def test_a_silent_address_leaves_time_for_the_next() -> None:
+    async def main() -> Reply:
+        with socket.socket() as full:  # nobody accepts, and the queue is full
+            full.bind(("127.0.0.2", 0))
+            full.listen(0)
+            port = full.getsockname()[1]
+            fillers = [socket.socket() for _ in range(4)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.2", port))
+            async with Tiny(lambda _: reply(b"x"), host="127.0.0.3", port=port) as server:
+                transport = Transport(resolver=resolver(["127.0.0.2", "127.0.0.3"]), allow_private=True)
+                address = parse_address(f"http://name.example:{server.port}/")
+                got = await transport.exchange(address, [], Terms(100, 5.0, 0.6))
+                await transport.close()
+            for filler in fillers:
+                filler.close()
+            return got
+
+    got = asyncio.run(main())
+    assert (reason(got), got.body) == (None, b"x")
+    assert 250 < got.elapsed_ms < 550
+
+
+def test_what_nobody_reads_does_not_pile_up() -> None:
+    async def main() -> int:
+        async with Raw(bytes(20 << 20)) as server:
+            _, stream = await asyncio.get_running_loop().create_connection(Stream, "127.0.0.1", server.port)
+            await asyncio.sleep(0.1)
+            waiting = stream._size
+            got = 0
+            while got < 20 << 20:
+                got += len(await stream.read(1))
+            await stream.aclose()
+            return waiting
+
+    assert (1 << 20) < asyncio.run(main()) < (2 << 20)
+
+
 def recorded(asked: list[str]) -> Resolver:
     """Knows every name but none.example, and notes what it is asked for."""
 
@@ -496,6 +540,8 @@ def test_a_server_that_never_answers_the_handshake(contexts: Contexts) -> None:
             address = parse_address(f"https://127.0.0.1:{silent.port}/")
             got = await transport.exchange(address, [], Terms(100, 3.0, 0.2))
             assert (reason(got), got.elapsed_ms < 1000) == ("timeout", True)
+            await asyncio.sleep(0.02)
+            assert silent.lost == 1
 
     secure(contexts, body)
 

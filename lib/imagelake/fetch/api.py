@@ -192,7 +192,7 @@ class JsonApi:
         status = f"HTTP {answer.reply.status}: " if answer.reply.status else ""
         tried = f" ({attempt} attempts)" if attempt > 1 else ""
         error = ApiError(self._blot.text(f"{self._base.key} {path}: {status}{bad.message}{tried}"))
-        error.__dict__.update(status=answer.reply.status, reply=answer.data)
+        error.status, error.reply = answer.reply.status, answer.data
         return error
 
 

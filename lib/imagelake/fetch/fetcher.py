@@ -77,6 +77,14 @@ class Fetcher:
             ("Accept-Encoding", "identity"),
         ]
 
+    def pause(self) -> None:
+        """Ask for no more pictures until `resume`; what is on its way comes."""
+        self._limits.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._limits.resume()
+
     async def close(self) -> None:
         """Close all connections; to be called when no `fetch` is under way."""
         await self._pages.close()

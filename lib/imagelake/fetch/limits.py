@@ -57,6 +57,8 @@ class Limits:
         self._total_next_at = 0.0
         self._gates: dict[str, _Gate] = {}
         self._forget_at = _FORGET_AT
+        self._is_open = asyncio.Event()
+        self._is_open.set()
 
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
@@ -79,6 +81,14 @@ class Limits:
                     self._total_slots.release()
         finally:
             gate.users -= 1
+
+    def pause(self) -> None:
+        """Give no more turns, to any host, until `resume`."""
+        self._is_open.clear()
+
+    def resume(self) -> None:
+        """Give turns again."""
+        self._is_open.set()
 
     def hold(self, key: str, seconds: float, reason: str) -> None:
         """Let nobody ask a host for some seconds, as it asked for (`Retry-After`)."""
@@ -114,6 +124,7 @@ class Limits:
     async def _enter(self, gate: _Gate, key: str) -> None:
         async with gate.lock:
             while True:
+                await self._is_open.wait()
                 await self._wait_for_host(gate, key)
                 await self._total_slots.acquire()
                 try:
@@ -122,10 +133,10 @@ class Limits:
                     self._total_slots.release()
                     raise
                 now = time.monotonic()
-                if max(gate.next_at, gate.held_until) <= now:
+                if max(gate.next_at, gate.held_until) <= now and self._is_open.is_set():
                     gate.next_at = now + gate.spacing_s
                     return
-                self._total_slots.release()  # the host was closed in the meantime
+                self._total_slots.release()  # the host was closed in the meantime, or all are
 
     async def _wait_for_host(self, gate: _Gate, key: str) -> None:
         while (wait_s := max(gate.next_at, gate.held_until) - time.monotonic()) > 0:

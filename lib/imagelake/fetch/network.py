@@ -244,20 +244,16 @@ class Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         Raises:
             BadItem: `tls`, `reset`, `timeout`.
         """
-        plain = self._transport
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                loop = asyncio.get_running_loop()
-                secure = await loop.start_tls(plain, self, ssl_context, server_hostname=server_hostname)
-        except BaseException as error:
-            plain.abort()
-            if isinstance(error, ssl.SSLError):  # an OSError, as are the two that follow
-                raise BadItem("tls", f"{server_hostname}: {error.reason or error}") from error
-            if isinstance(error, TimeoutError):
-                raise BadItem("timeout", f"no TLS with {server_hostname} within {timeout:g} s") from error
-            if isinstance(error, OSError):
-                raise BadItem("reset", f"{server_hostname} closed the connection during the TLS handshake") from error
-            raise
+                secure = await loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
+        except ssl.SSLError as error:  # an OSError, as are the two that follow
+            raise BadItem("tls", f"{server_hostname}: {error.reason or error}") from error
+        except TimeoutError as error:
+            raise BadItem("timeout", f"no TLS with {server_hostname} within {timeout:g} s") from error
+        except OSError as error:
+            raise BadItem("reset", f"{server_hostname} closed the connection during the TLS handshake") from error
         self._transport = cast(asyncio.Transport, secure)
         return self
 

@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -84,9 +86,10 @@ class Fetching:
         self._done: queue.SimpleQueue[asyncio.Task[Outcome]] = queue.SimpleQueue()
         self._tasks: set[asyncio.Task[Outcome]] = set()
         self._busy = 0
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[dict[str, Any]] = []
         self._again: list[dict[str, object]] = []
         self._finished = self._bytes = 0
+        self._waiting = self._waiting_bytes = 0  # known to the event loop only
         self._since = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="imagelake-fetch", daemon=True)
@@ -131,7 +134,17 @@ class Fetching:
     def _finish(self, task: "asyncio.Task[Outcome]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
+            self._weigh(1, _bytes_of(task))
             self._done.put(task)
+
+    def _weigh(self, items: int, size: int) -> None:
+        """Make no new requests while enough waits to be stored: it would be lost if we were killed."""
+        self._waiting += items
+        self._waiting_bytes += size
+        if self._waiting > 2 * self._items or self._waiting_bytes > WAITING_BYTES:
+            self._fetcher.pause()
+        else:
+            self._fetcher.resume()
 
     def _results(self, most: int) -> Iterator[Batch]:
         """Batches that are complete; returns when at most `most` fetches are left, with `most` 0 after all rows.
@@ -156,25 +169,46 @@ class Fetching:
 
     def _add(self, task: "asyncio.Task[Outcome]") -> None:
         self._busy -= 1
+        self._loop.call_soon_threadsafe(self._weigh, -1, -_bytes_of(task))
         if not self._rows and not self._again:
             self._since = time.monotonic()
         outcome = task.result()  # raises what is a bug
         if isinstance(outcome, Rerouted):
             self._again.append(vars(outcome.want))
-            self._rows += map(vars, outcome.attempts)
+            self._rows += map(_row, outcome.attempts)
             return
-        self._rows += map(vars, outcome)
+        self._rows += map(_row, outcome)
         self._finished += 1
-        self._bytes += sum(len(attempt.body or b"") for attempt in outcome)
+        self._bytes += _bytes_of(task)
 
     def _is_complete(self) -> bool:
         late = time.monotonic() - self._since > BATCH_SECONDS and bool(self._rows or self._again)
         return self._finished >= self._items or self._bytes >= BATCH_BYTES or late
 
     def _take(self) -> Batch:
-        batch = {"fetched": pa.Table.from_pylist(self._rows, FETCHED)}
+        bodies = _binary([row.pop("body") for row in self._rows])
+        rows = pa.Table.from_pylist(self._rows, pa.schema([f for f in FETCHED if f.name != "body"]))
+        batch = {"fetched": rows.append_column(FETCHED.field("body"), bodies)}
         if self._again:
             batch["_again"] = pa.Table.from_pylist(self._again, WANTS)
         self._rows, self._again = [], []
         self._finished = self._bytes = 0
         return batch
+
+
+def _bytes_of(task: "asyncio.Task[Outcome]") -> int:
+    """Bytes of the bodies that a fetch brought."""
+    outcome = None if task.exception() else task.result()
+    return sum(len(attempt.body or b"") for attempt in outcome) if isinstance(outcome, list) else 0
+
+
+def _row(attempt: Attempt) -> dict[str, Any]:
+    return dict(vars(attempt))
+
+
+def _binary(values: list[bytes | None]) -> pa.Array:
+    """An array that is copied once: Arrow's own builder copies again and again while it grows."""
+    ends = np.cumsum([0, *(len(value or b"") for value in values)], dtype=np.int64)
+    valid = pa.array([value is not None for value in values], pa.bool_()).buffers()[1]
+    data = pa.py_buffer(b"".join(value or b"" for value in values))
+    return pa.Array.from_buffers(pa.large_binary(), len(values), [valid, pa.py_buffer(ends), data])

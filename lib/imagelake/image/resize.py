@@ -106,7 +106,7 @@ def _scaled(name: str, image: Image.Image, how: Resize, max_pixels: int) -> Imag
         return reduced
     # Both reductions round the sides up: the last row and column may stand for less than a whole one.
     width, height = (side / (scale * factor) for side in full)
-    return reduced.resize(target, Image.Resampling.LANCZOS, box=(0.0, 0.0, width, height))
+    return reduced.resize(target, Image.Resampling.HAMMING, box=(0.0, 0.0, width, height))
 
 
 def _draft(image: Image.Image, target: tuple[int, int]) -> int:

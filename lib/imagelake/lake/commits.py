@@ -10,20 +10,20 @@ import random
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from imagelake.errors import CommitConflict
-from imagelake.lake.fragments import Fragment, row_keys, write_fragment
+from imagelake.lake.digests import Digests
+from imagelake.lake.fragments import Fragment, write_fragment
 from imagelake.lake.lake import Lake
-from imagelake.lake.storage import first_line, spill_folder
-from imagelake.lake.tables import table_def
+from imagelake.lake.storage import first_line
+from imagelake.lake.tables import row_keys, table_def
 
 FLUSH_SECONDS = 5.0
 FLUSH_FRAGMENTS = 64
@@ -41,29 +41,6 @@ COMMIT_ORDER = {
     "harvest_pages": 4,
     "runs": 5,
 }
-
-
-class SeenKeys:
-    """Keys committed by this run, as 128-bit digests in DuckDB: flat memory, spills to disk."""
-
-    def __init__(self) -> None:
-        self._con = duckdb.connect(config={"memory_limit": "256MB", "temp_directory": spill_folder()})
-        self._con.execute("create table seen (digest uhugeint)")
-
-    def repeated(self, keys: tuple[str, ...]) -> set[str]:
-        """Those of the keys that were added before."""
-        found = self._con.execute(
-            "select key from (select unnest($1::varchar[]) as key) as new"
-            " where md5_number(key) in (select digest from seen)",
-            [list(keys)],
-        ).fetchall()
-        return {row[0] for row in found}
-
-    def add(self, keys: Sequence[str]) -> None:
-        """Remember keys."""
-        self._con.register("keys", pa.table({"key": keys}))
-        self._con.execute("insert into seen select md5_number(key) from keys")
-        self._con.unregister("keys")
 
 
 class Committer:
@@ -85,8 +62,8 @@ class Committer:
         self._run_id = run_id
         self._tables = dict(tables)
         self._known = {name: _paths(table) for name, table in tables.items()}
-        self._foreign: dict[str, SeenKeys] = {}
-        self._seen = {name: SeenKeys() for name in repeats}
+        self._foreign: dict[str, Digests] = {}
+        self._seen = {name: Digests() for name in repeats}
         self._waiting: dict[str, list[Fragment]] = defaultdict(list)
         self._flushed_at = time.monotonic()
 
@@ -101,10 +78,9 @@ class Committer:
         if full or time.monotonic() - self._flushed_at > FLUSH_SECONDS:
             self.flush()
 
-    def preload(self, table: str, rows: Iterable[pa.RecordBatch]) -> None:
+    def preload(self, table: str, keys: Digests) -> None:
         """Keys that the table has: rows of this run that repeat them are dropped."""
-        for batch in rows:
-            self._seen[table].add(row_keys(pa.Table.from_batches([batch]), table_def(table).key))
+        self._seen[table] = keys
 
     def flush(self) -> None:
         """Commit everything that was added.
@@ -120,6 +96,8 @@ class Committer:
 
     def versions(self) -> dict[str, int]:
         """Delta version of every table as last seen."""
+        for table in self._tables.values():
+            table.update_incremental()
         return {name: table.version() for name, table in self._tables.items()}
 
     def _commit(self, name: str, fragments: list[Fragment]) -> None:
@@ -142,7 +120,6 @@ class Committer:
                 if not _has_landed(table, base, token):
                     _back_off(attempt, name, error)
                     continue
-            table.update_incremental()
             self._known[name].update(f.path for f in fragments)
             return
 
@@ -151,7 +128,7 @@ class Committer:
         seen = self._seen.get(fragment.table)
         if seen is None:
             return fragment
-        kept = self._rewritten(fragment, seen.repeated(fragment.keys))
+        kept = self._rewritten(fragment, seen.known(fragment.keys))
         if kept is not None:
             seen.add(kept.keys)
         return kept
@@ -160,13 +137,13 @@ class Committer:
         """Drop rows whose keys others have committed since the run began."""
         new = _paths(self._tables[name]) - self._known[name]
         if new and name not in self._foreign:
-            self._foreign[name] = SeenKeys()
+            self._foreign[name] = Digests()
         for path in sorted(new):
             self._foreign[name].add(self._keys_of(name, path))
         self._known[name] |= new
         if name not in self._foreign:
             return fragments
-        kept = (self._rewritten(f, self._foreign[name].repeated(f.keys)) for f in fragments)
+        kept = (self._rewritten(f, self._foreign[name].known(f.keys)) for f in fragments)
         return [f for f in kept if f is not None]
 
     def _keys_of(self, name: str, path: str) -> list[str]:

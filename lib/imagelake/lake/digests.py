@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imagelake.lake.session import Session
+from imagelake.lake.tables import KEY_SEPARATOR, table_def
 
 BYTES = 16
+SEPARATOR: dict[str, object] = {"separator": KEY_SEPARATOR}
 MERGE = 1 << 20  # new digests are kept in a set, which takes six times the memory, until there are so many
 
 
@@ -36,6 +38,12 @@ class Digests:
             digests._sorted = np.sort(np.concatenate(parts))
         return digests
 
+    @staticmethod
+    def of_keys(session: Session, table: str) -> "Digests":
+        """The primary keys of a table, as `row_keys` gives them; for keys of texts."""
+        parts = ", ".join(f'"{column}"' for column in table_def(table).key)
+        return Digests.of(session, f"select concat_ws($separator, {parts}) as text from {table}", SEPARATOR)
+
     def __contains__(self, text: str) -> bool:
         return not self.unseen([text])
 
@@ -49,6 +57,11 @@ class Digests:
         else:
             known = np.zeros(len(keys), bool)
         return {text for text, is_known in zip(digests.values(), known, strict=True) if not is_known}
+
+    def known(self, texts: Iterable[str]) -> set[str]:
+        """Those of the texts that were added."""
+        asked = set(texts)
+        return asked - self.unseen(asked)
 
     def add(self, texts: Iterable[str]) -> None:
         """Remember texts."""

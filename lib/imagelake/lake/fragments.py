@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -11,9 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imagelake.lake.storage import Storage
-from imagelake.lake.tables import TableDef, statistics_columns, validate
-
-KEY_SEPARATOR = "\x1f"
+from imagelake.lake.tables import TableDef, row_keys, statistics_columns, validate
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,6 @@ def write_fragment(
     path = f"{run_id}-{digest}.parquet"
     storage.write(f"tables/{definition.name}/{path}", memoryview(data))
     return Fragment(definition.name, path, data.size, json.dumps(_statistics(rows, definition)), tuple(keys))
-
-
-def row_keys(rows: pa.Table, key: Sequence[str]) -> list[str]:
-    """The primary key of every row as one string."""
-    parts = [pc.cast(rows[column].combine_chunks(), pa.string()) for column in key]
-    joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, KEY_SEPARATOR)
-    keys: list[str] = joined.to_pylist()
-    return keys
 
 
 def _statistics(rows: pa.Table, definition: TableDef) -> dict[str, object]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from imagelake.lake.session import Session
-from imagelake.lake.tables import table_def
 
 MEMORY = "512MB"  # of the driver; the rest spills to DuckDB's temporary folder
 THREADS = 2  # each needs its part of the memory: with 4, four million pending pictures did not fit into 400 MB
@@ -163,10 +162,6 @@ class PendingFiles:
         """Entries that an earlier run could not list."""
         sql = "select distinct item from failures where job = 'ingest' and stage = 'list' and not $retry_failed"
         return {row[0] for row in self._session.execute(sql, {"retry_failed": self._retry_failed}).fetchall()}
-
-    def keys(self, table: str) -> Iterator[pa.RecordBatch]:
-        """The primary keys of a table."""
-        return self._session.batches(f"select {', '.join(table_def(table).key)} from {table}")
 
 
 _DIGEST = "md5_number(concat_ws(chr(31), origin, size_bytes, epoch_us(modified_at)))"

@@ -33,6 +33,7 @@ class WriteTables:
     def open(self) -> Callable[[dict[str, pa.Table]], Iterator[dict[str, pa.Table]]]:
         """The step; its DuckDB connection evaluates the checks."""
         con = duckdb.connect(config={"threads": "1"})
+        con.execute("pragma disable_optimizer")  # it takes longer than looking at a few hundred rows
 
         def write(batch: dict[str, pa.Table]) -> Iterator[dict[str, pa.Table]]:
             written = [

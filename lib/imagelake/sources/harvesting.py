@@ -168,8 +168,7 @@ def harvest(config: HarvestConfig, lake: Lake, report: RunReport, source: Source
         ledger = start_run(lake, report, config, tables, main_table=source.main_table, repeats=repeats)
         with ledger as run, Progress(report.job, None, quiet=config.quiet) as progress:
             for table in repeats:
-                keys = ", ".join(table_def(table).key)
-                run.committer.preload(table, session.batches(f"select {keys} from {table}"))
+                run.committer.preload(table, Digests.of_keys(session, table))
             writer = _PageWriter(lake, run, source.provider)
             try:
                 for page in source.pages(known):
