@@ -119,6 +119,9 @@ def _committed(batches: Iterator[Batch], run: Run, items: int) -> Iterator[None]
 
 
 def _settings(config: Config) -> Settings:
+    least = min(config.per_host, config.connections, config.attempts)
+    if least < 1 or config.rate < 0 or config.deadline <= 0 or (config.max_rate or 1) < 0:
+        raise UsageError("--per-host, --connections and --attempts are at least 1; rates 0 (no limit) or more")
     return Settings(
         user_agent=user_agent(config.contact),
         rate_per_s=config.rate,
@@ -147,6 +150,8 @@ def _selection(config: Config) -> Selection:
 
 
 def _resize(config: Config) -> Resize | None:
+    if config.size < 1 or not 1 <= config.quality <= 100:
+        raise UsageError(f"--size {config.size} --quality {config.quality}: give at least 1 pixel, quality 1 to 100")
     if config.resize == "none":
         return None
     return Resize(

@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name == "--version":
         print(f"imagelake {__version__}")  # noqa: T201 (the command's output)
         return 0
+    group, _, source = name.partition(" ")
+    if name not in JOBS and group in GROUPS:
+        known = ", ".join(job.removeprefix(f"{group} ") for job in JOBS if job.startswith(f"{group} "))
+        print(f"imagelake: nothing to {group} called {source!r}: choose {known}", file=sys.stderr)  # noqa: T201
+        return 2
     if name not in JOBS:
         print(f"imagelake: no job {name!r}: choose {', '.join(JOBS)} (see `imagelake --help`)", file=sys.stderr)  # noqa: T201
         return 2

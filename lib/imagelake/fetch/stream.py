@@ -25,7 +25,7 @@ Batch = dict[str, pa.Table]
 WINDOW = 4096  # addresses known at a time: enough hosts to be busy while each takes its time
 BATCH_BYTES = 64 << 20  # of bodies in a batch, as in a shard
 BATCH_SECONDS = 2.0  # the longest time that a body waits for its batch
-WAITING_BYTES = 256 << 20  # of bodies that wait to be stored: no new request is made then
+WAITING_BYTES = 128 << 20  # of bodies that wait to be stored: no new request is made then
 TICK_SECONDS = 0.2
 
 Outcome = list[Attempt] | Rerouted
