@@ -90,10 +90,9 @@ def test_pixels_are_close_to_one_resampling_of_all_of_them(size: tuple[int, int]
     data = encode(picture(3, *size), "JPEG", quality=95)
     for how in (Resize("keep_ratio", 100, format="png"), Resize("keep_ratio_largest", 100, format="png")):
         small = opened(reencode(data, how))
-        best, averaged = (
-            opened(data).resize(small.size, way) for way in (Image.Resampling.LANCZOS, Image.Resampling.BOX)
-        )
-        assert psnr(small, best) > min(40.0, psnr(averaged, best) - 3.0)
+        best = opened(data).resize(small.size, Image.Resampling.LANCZOS)
+        averaged = opened(data).resize(small.size, Image.Resampling.BOX)
+        assert psnr(small, best) > min(40.0, psnr(averaged, best) - 4.0)
 
 
 def test_the_middle_stays_where_it_is() -> None:
