@@ -52,11 +52,13 @@ def test_compaction_keeps_every_row(
     before = contents(lake)
     with Session(lake) as session:
         runs = session.arrow("from runs order by all")
+        filled = {name for name in table_names() if session.execute(f"select 1 from {name} limit 1").fetchall()}
     assert maintain(lake, "--compact") == 0
     lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
     assert lines["hashes"][1:3] == ["3", "1"]
     assert contents(lake) == before
-    for name in set(table_names()) - {"labels", "archives", "failures"}:
+    assert {"images", "sightings", "hashes", "exif", "thumbnails", "embeddings", "runs"} <= filled
+    for name in filled:
         table = lake.delta(name)
         assert len(table.file_uris()) == 1, name
         if name in ("hashes", "exif", "thumbnails", "embeddings"):
