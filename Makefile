@@ -64,7 +64,7 @@ setup: .venv/all
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 pyproject.toml
 lock: .venv/uv
 	$(COMPILE) --all-extras -o requirements.lock
-	$(COMPILE) --extra demo --constraint requirements.lock -o requirements-core.lock
+	$(COMPILE) --extra demo --extra curate --constraint requirements.lock -o requirements-core.lock
 	echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-uv.lock -
 
 clean:

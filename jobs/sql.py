@@ -7,14 +7,13 @@ Without a statement: an interactive prompt, or the statements that come through 
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from imagelake.command import lake_option, option, run_job
 from imagelake.errors import UsageError
 from imagelake.lake.lake import Lake
 from imagelake.lake.prompt import Prompt
 from imagelake.lake.results import FORMATS, open_output, write_result
-from imagelake.lake.script import parameters_of, run_query, run_script
+from imagelake.lake.script import parameters_of, read_statement, run_query, run_script
 from imagelake.lake.session import Session
 from imagelake.lake.startup import startup_script
 
@@ -27,7 +26,9 @@ class Config:
 
     statement: str = option("the statement, or several with ; between", "", positional=True, nargs="?")
     lake: str = lake_option()
-    file: str | None = option("file with the statements", None)
+    file: str | None = option(
+        "file with the statements, or one of sql/curation by its name, such as curation/outliers", None
+    )
     format: str = option("table (up to 1,000 rows), csv, json or parquet", "table", choices=FORMATS)
     output: str | None = option("file to write to (default: standard output)", None)
     as_of: str | None = option(
@@ -65,10 +66,7 @@ def _statements(config: Config) -> str | None:
         raise UsageError("give one of: a statement, --file, --init")
     if config.file is None:
         return config.statement or None
-    try:
-        return Path(config.file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--file {config.file}: {error}") from error
+    return read_statement(config.file)
 
 
 if __name__ == "__main__":

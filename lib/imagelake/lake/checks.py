@@ -20,6 +20,7 @@ from imagelake.lake.tables import table_def, table_names
 
 SHOWN = 20
 _BATCH = 4_096
+_OF_OTHERS = {"images", "forgotten"}  # the images themselves, and those that are no longer there
 # A run that commits while we look must not seem to leave orphans: what refers is opened before what is referred to.
 _OPENED_LAST = {"failures": 1, "records": 1, "images": 2, "runs": 3}
 
@@ -67,6 +68,10 @@ def all_checks(*, deep: bool) -> dict[str, Check]:
     """Every check by its name."""
     checks: dict[str, Check] = {f"{name}_missing_files": _files_check(name) for name in table_names()}
     checks.update({f"{name}_unique_key": _sql_check(_unique_key(name)) for name in table_names()})
+    for name in table_names():
+        columns = [c for c in ("image_id", "other_id") if c in table_def(name).not_null]
+        if columns and name not in _OF_OTHERS:
+            checks[f"{name}_without_image"] = _sql_check(_orphans(name, columns))
     checks.update({name: _sql_check(text) for name, text in sql_files("checks").items()})
     checks["blobs_missing_or_short"] = _short_blobs
     if deep:
@@ -95,6 +100,13 @@ def _finding(name: str, batches: Iterator[pa.RecordBatch]) -> Finding:
 def _unique_key(name: str) -> str:
     keys = ", ".join(table_def(name).key)
     return f"select {keys}, count(*) as copies from raw.{name} group by {keys} having count(*) > 1"
+
+
+def _orphans(name: str, columns: Sequence[str]) -> str:
+    """Rows that name an image which is not in `images`."""
+    key = ", ".join(f"t.{k}" for k in table_def(name).key)
+    missing = " or ".join(f"{c} not in (select image_id from images)" for c in columns)
+    return f"select {key}, t.run_id from raw.{name} as t where {missing}"
 
 
 def _sql_check(text: str) -> Check:

@@ -29,7 +29,8 @@ FLUSH_SECONDS = 5.0
 FLUSH_FRAGMENTS = 64
 ATTEMPTS = 30
 # A reader, and a run after a kill, must never find a reference without its target: images before sightings, the
-# pictures of an archive before the note that it was read to its end, records before the page they were on.
+# pictures of an archive before the note that it was read to its end, records before the page they were on, the images
+# of a data set before it.
 COMMIT_ORDER = {
     "images": 0,
     "record_labels": 2,
@@ -38,6 +39,7 @@ COMMIT_ORDER = {
     "failures": 3,
     "fetches": 4,
     "archives": 4,
+    "datasets": 4,
     "harvest_pages": 4,
     "runs": 5,
 }

@@ -3,8 +3,10 @@
 In: text with one or more statements. Out: one reader of Arrow batches per statement that gives rows.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +22,27 @@ _CHANGES = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?")
+
+
+def read_statement(name: str) -> str:
+    """The text of a file with statements; where there is no such file, one of `sql/curation` by its name.
+
+    Args:
+        name: a path, or `curation/leaks`, `sql/curation/leaks.sql`: the same wherever imagelake is installed.
+
+    Raises:
+        UsageError: neither is there, or the file cannot be read.
+    """
+    path = Path(name)
+    ours = sql_files("curation")
+    if not path.exists() and path.parent.name in ("", "curation") and path.stem in ours:
+        return ours[path.stem]
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(path.stem, ours, n=1)
+        hint = f"; did you mean curation/{near[0]}?" if near else ""
+        raise UsageError(f"--file {name}: {error}{hint}") from error
 
 
 def statements(text: str) -> list[duckdb.Statement]:

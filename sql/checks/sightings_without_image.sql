@@ -1,6 +1,0 @@
--- Rows of `sightings` whose image is not in `images`.
-select
-  t.image_id,
-  t.run_id
-from raw.sightings as t
-anti join images as i on t.image_id = i.image_id

@@ -1,0 +1,1 @@
+"""Statements for curation; parameters are bound with --param."""
