@@ -1,0 +1,1 @@
+"""Duplicates: layers, pairs, groups with a keeper; thresholds calibrated on planted copies."""
