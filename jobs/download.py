@@ -87,7 +87,8 @@ def run(config: Config, lake: Lake) -> RunReport:
         engine = choose_engine(config.engine, None, config.address, config.workers)
         report.engine, report.rejected_earlier = engine.name, pending.rejected_earlier
         known = Digests.of(session, "select image_id as text from images")
-        store = StoreFetched(lake.storage, report.run_id, known, _resize(config), config.max_pixels)
+        forgotten = Digests.of(session, "select image_id as text from forgotten")
+        store = StoreFetched(lake.storage, report.run_id, known, _resize(config), config.max_pixels, forgotten)
         ledger = start_run(lake, report, config, tables, main_table="fetches", repeats=("images", "sightings"))
         with ledger as run, Progress("download", pending.count, quiet=config.quiet) as progress:
             run.count(read=pending.present, already_present=pending.present)

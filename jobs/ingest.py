@@ -59,7 +59,9 @@ def run(config: Config, lake: Lake) -> RunReport:
         labels = config.labels_from_folders is not None
         pending = PendingFiles(session, retry_failed=config.retry_failed, remember=labels)
         known = Digests.of(session, "select image_id as text from images")
-        read = ReadFiles(lake.storage, report.run_id, known, config.in_place, config.max_file_bytes, config.max_pixels)
+        forgotten = Digests.of(session, "select image_id as text from forgotten")
+        limits = (config.max_file_bytes, config.max_pixels)
+        read = ReadFiles(lake.storage, report.run_id, known, config.in_place, *limits, forgotten)
         ledger = start_run(lake, report, config, tables, main_table="sightings", repeats=("images", "sightings"))
         with ledger as run, Progress("ingest", None, quiet=config.quiet) as progress:
             for table in ("images", "sightings"):

@@ -113,7 +113,7 @@ class Committer:
             base = table.version()
             try:
                 table.create_write_transaction(
-                    [_add_action(f) for f in fragments],
+                    [add_action(f) for f in fragments],
                     mode="append",
                     schema=table.schema(),
                     commit_properties=_properties(table, name, self._run_id, token),
@@ -184,7 +184,8 @@ def _properties(table: DeltaTable, name: str, run_id: str, token: str) -> Commit
     )
 
 
-def _add_action(fragment: Fragment) -> AddAction:
+def add_action(fragment: Fragment) -> AddAction:
+    """The action of the Delta log that makes a fragment part of its table."""
     return AddAction(
         path=fragment.path,
         size=fragment.size_bytes,

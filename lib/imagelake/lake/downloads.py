@@ -106,10 +106,16 @@ latest as (
   where outcome <> 'retried'
   group by url
 ),
+refused as (
+  select distinct media_url
+  from fetches
+  where reason = 'forgotten'
+),
 stated as (
   select
     s.*, l.etag, l.last_modified,
     case
+      when r.media_url is not null then 'rejected'
       when l.url is null then 'pending'
       when l.outcome <> 'failed' then if($refresh, 'pending', 'present')
       when $retry_failed and (len($reasons) = 0 or list_contains($reasons, l.reason)) then 'pending'
@@ -117,6 +123,7 @@ stated as (
     end as state
   from sampled as s
   left join latest as l on s.url = l.url
+  left join refused as r on s.media_url = r.media_url
 ),
 ranked as (
   select *, row_number() over (partition by state order by md5_number(url)) as place

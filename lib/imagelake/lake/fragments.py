@@ -34,7 +34,11 @@ def write_fragment(
     Raises:
         InvalidRows: the rows break the table's definition.
     """
-    rows = validate(definition, rows, con)
+    return write_rows(storage, definition, validate(definition, rows, con), run_id)
+
+
+def write_rows(storage: Storage, definition: TableDef, rows: pa.Table, run_id: str) -> Fragment:
+    """Write rows that were validated when they came, in the table's schema, as one Parquet file."""
     keys = row_keys(rows, definition.key)
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:20]
     sink = pa.BufferOutputStream()

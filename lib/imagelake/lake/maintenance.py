@@ -88,7 +88,8 @@ def vacuum(lake: Lake, name: str, hours: int) -> tuple[int, int]:
         removed[:] = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
 
     _tried(lake, name, sweep)
-    return len(removed), sum(sizes.get(f"tables/{name}/{path}", 0) for path in removed)
+    there = [size for path in removed if (size := sizes.get(f"tables/{name}/{path}")) is not None]  # not gone before
+    return len(there), sum(there)
 
 
 def vacuum_blobs(lake: Lake, hours: int) -> tuple[int, int]:

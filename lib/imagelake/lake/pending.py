@@ -19,13 +19,13 @@ class Output:
     Args:
         table: the table.
         version: version of the extractor.
-        model_id: for embeddings, the model.
+        only: column and value that the rows have, where others of the table are none of this: a model, a method.
         needs_pixels: whether a picture that cannot be decoded lacks it.
     """
 
     table: str
     version: int
-    model_id: str | None = None
+    only: tuple[str, str] | None = None
     needs_pixels: bool = True
 
 
@@ -57,7 +57,7 @@ class PendingImages:
                 "all": (1 << len(outputs)) - 1 if not retry_failed else 0,
                 "pixels": sum(1 << i for i, o in enumerate(outputs) if o.needs_pixels) if not retry_failed else 0,
                 **{f"version_{i}": output.version for i, output in enumerate(outputs)},
-                **{f"model_{i}": o.model_id for i, o in enumerate(outputs) if o.model_id is not None},
+                **{f"only_{i}": o.only[1] for i, o in enumerate(outputs) if o.only is not None},
             },
         )
         self.total, self.count, self.rejected_earlier = session.execute(
@@ -114,10 +114,10 @@ order by p.uri, p.offset_bytes
 
 
 def _done(i: int, output: Output) -> str:
-    model = f" and model_id = $model_{i}" if output.model_id is not None else ""
+    only = f" and {output.only[0]} = $only_{i}" if output.only is not None else ""
     return (
         f"left join (select distinct image_id from raw.{output.table}"
-        f" where version >= $version_{i}{model}) as d{i} on i.image_id = d{i}.image_id"
+        f" where version >= $version_{i}{only}) as d{i} on i.image_id = d{i}.image_id"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -146,7 +147,7 @@ class Session:
             self.con.register(f"arrow_{name}", table.to_pyarrow_dataset())
             relation = f'"arrow_{name}"'
         else:
-            files = ", ".join("'" + p.removeprefix("file://").replace("'", "''") + "'" for p in paths)
+            files = ", ".join("'" + unquote(p.removeprefix("file://")).replace("'", "''") + "'" for p in paths)
             relation = f"read_parquet([{files}])"
         self.con.execute(f'create or replace view raw."{name}" as select * from {relation}')
         self.con.execute(f'create or replace view "{name}" as {self._newest(name, table)}')

@@ -22,6 +22,7 @@ from imagelake.lake.runs import counts_table
 from imagelake.lake.storage import Storage
 from imagelake.lake.tables import table_def, to_table
 from imagelake.sources.archives import TAIL_BYTES, ArchiveLimits, archive_kind, expand
+from imagelake.sources.rejects import refuse_forgotten
 
 Batch = dict[str, pa.Table]
 ROWS = 2000
@@ -48,6 +49,7 @@ class ReadFiles:
         in_place: reference files where they are instead of copying them; members of archives are copied.
         max_file_bytes: larger pictures are rejected.
         max_pixels: pictures of more pixels are rejected.
+        forgotten: images that were taken out for good; they are rejected.
     """
 
     storage: Storage
@@ -56,6 +58,7 @@ class ReadFiles:
     in_place: bool
     max_file_bytes: int
     max_pixels: int
+    forgotten: Digests = field(default_factory=Digests)
     pool: Literal["cpu", "model"] = "cpu"
 
     def open(self) -> Callable[[Batch], Iterator[Batch]]:
@@ -148,6 +151,7 @@ class _Reading:
         image_id = hashlib.sha256(data).hexdigest()
         if image_id not in self.stage.known and image_id not in self.placed:
             try:
+                refuse_forgotten(image_id, self.stage.forgotten)
                 header = read_header(data, self.stage.max_pixels)
             except BadItem as bad:
                 self._reject(found, "header", bad)

@@ -18,6 +18,7 @@ from imagelake.lake.runs import counts_table
 from imagelake.lake.storage import Storage
 from imagelake.lake.tables import table_def, to_table
 from imagelake.sources.reading import EXTENSIONS, image_row
+from imagelake.sources.rejects import refuse_forgotten
 
 Batch = dict[str, pa.Table]
 Row = dict[str, object]
@@ -33,6 +34,7 @@ class StoreFetched:
         known: images that the lake has; their bytes are not stored again.
         resize: how pictures are made smaller; None keeps the bytes as they came.
         max_pixels: pictures of more pixels are rejected.
+        forgotten: images that were taken out for good; they are rejected.
     """
 
     storage: Storage
@@ -40,6 +42,7 @@ class StoreFetched:
     known: Digests
     resize: Resize | None
     max_pixels: int
+    forgotten: Digests = field(default_factory=Digests)
     pool: Literal["cpu", "model"] = "cpu"
 
     def open(self) -> Callable[[Batch], Iterator[Batch]]:
@@ -85,6 +88,7 @@ class _Storing:
                 body = reencode(body, self.stage.resize, self.stage.max_pixels)
             image_id = hashlib.sha256(body).hexdigest()
             if image_id not in self.stage.known and image_id not in self.images:
+                refuse_forgotten(image_id, self.stage.forgotten)
                 header = read_header(body, self.stage.max_pixels)
                 self.images[image_id] = image_row(image_id, header, self.stage.run_id)
                 shard.add(image_id, EXTENSIONS.get(header.format, header.format.lower()), body)
