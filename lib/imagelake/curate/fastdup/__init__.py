@@ -1,0 +1,1 @@
+"""fastdup, in an environment of its own."""
