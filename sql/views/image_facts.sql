@@ -1,4 +1,4 @@
--- grain: image_id. One wide row per image: what it is, where it came from, how it was taken, its hashes.
+-- grain: image_id. One wide row per image: what it is, where it came from, how it was taken, its hashes, how good it is.
 with places as (
   select
     image_id,
@@ -39,8 +39,11 @@ select
   h.pixel_hash,
   h.phash,
   h.dhash,
+  q.score,
+  q.verdict,
   i.ingested_at
 from images as i
 left join places as p on i.image_id = p.image_id
 left join shots as e on i.image_id = e.image_id
 left join "hashes" as h on i.image_id = h.image_id
+left join quality as q on i.image_id = q.image_id and q.method = 'imagelake'

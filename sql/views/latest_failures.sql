@@ -12,6 +12,8 @@ made as (
   union all
   select image_id, computed_at, true as from_pixels from embeddings
   union all
+  select image_id, computed_at, true as from_pixels from quality
+  union all
   select image_id, computed_at, false as from_pixels from exif
 ),
 

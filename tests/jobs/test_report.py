@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagelake.cli import main
-from imagelake.curate.figures import GRID, OVERVIEW, SECTIONS, figure, human_bytes
+from imagelake.curate.report.figures import GRID, OVERVIEW, SECTIONS, figure, human_bytes
 from imagelake.lake.lake import Lake
 from imagelake.lake.session import Session
 from tests.sql import small
@@ -108,8 +108,12 @@ def test_a_hostile_label_and_camera_are_text(tmp_path: Path, lake: Lake) -> None
 def test_pictures_and_figures_are_there(page: Page, made: Lake) -> None:
     assert len(page.all("img")) == 11
     ids = {str(article["id"]) for article in page.all("article")}
-    harvest = {*SECTIONS["Where they come from"], *SECTIONS["Downloads"]}  # nothing to show of them
-    assert ids == {name for names in SECTIONS.values() for name in names} - harvest
+    every = {name for names in SECTIONS.values() for name in names}
+    nothing = {*SECTIONS["Where they come from"], *SECTIONS["Downloads"], *SECTIONS["Data sets"]}
+    nothing |= {"map", "near_duplicates", "oddest", "clusters"}
+    nothing |= {"label_issues", "label_classes", "annotators", "spurious"}
+    quality = set(SECTIONS["Quality"])
+    assert ids - quality == every - nothing - quality
     assert {"Canon EOS 40D", "truncated", "not_an_image", "cats"} <= set(page.text)
     with Session(made) as session:
         formats = figure(session, "formats")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.curate.figures import GRID, OVERVIEW, SECTIONS
+from imagelake.curate.report.figures import GRID, OVERVIEW, SECTIONS
+from imagelake.curate.report.gallery import GALLERIES
 from imagelake.jobs import extract, ingest
 from imagelake.lake.dictionary import dictionary
 from imagelake.lake.lake import Lake, create_lake
@@ -64,6 +65,7 @@ def test_latest_failures_forgets_what_succeeded_since(tmp_path: Path) -> None:
 
 def test_every_report_statement_has_a_place_and_a_header() -> None:
     shown = {name for names in SECTIONS.values() for name in names} | {OVERVIEW, GRID}
+    shown |= {f"gallery_{name}" for name in GALLERIES}
     assert shown == set(sql_files("reports"))
     for text in sql_files("reports").values():
         assert re.match(r"-- title: .+\n-- grain: .+\n", text)

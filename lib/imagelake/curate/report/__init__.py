@@ -1,0 +1,1 @@
+"""The report: figures from SQL, galleries of pictures."""
