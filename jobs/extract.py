@@ -1,8 +1,8 @@
 """Describe every picture: hashes, EXIF, thumbnails, embeddings.
 
 Reads: `images` that lack an output (one read and one decode each).
-Writes: `hashes`, `exif`, `thumbnails`, `embeddings` (one row per image and model), `failures`.
-Usage: imagelake extract --lake LAKE [--only hashes,exif,thumbnails] [--embed MODEL]...
+Writes: `hashes`, `exif`, `thumbnails`, `quality`, `embeddings` (one row per image and model), `failures`.
+Usage: imagelake extract --lake LAKE [--only hashes,exif,thumbnails,quality] [--embed MODEL]...
 """
 
 import sys
@@ -22,7 +22,7 @@ from imagelake.lake.runs import RunReport, new_run_id, start_run
 from imagelake.lake.session import Session
 from imagelake.lake.writer import WriteTables
 
-NAMES = ("hashes", "exif", "thumbnails")
+NAMES = ("hashes", "exif", "thumbnails", "quality")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Config:
         "model for embeddings: descriptor, open_clip:ARCH/TAG, timm:NAME; repeatable", (), metavar="MODEL"
     )
     pixel_hash: bool = option("leave pixel_hash null, which lets JPEGs be decoded at reduced scale", True)
+    digikam_compatible: bool = option("measure quality as digiKam does too: rows of method 'digikam', slowly", False)
     maker_notes: bool = option("leave the camera makers' own tags out of exif.tags", True)
     device: str | None = option("device of the models: cpu or cuda (default: the best there is)", None)
     retry_failed: bool = option("try again what earlier runs rejected", False)
@@ -83,9 +84,11 @@ def _outputs(config: Config, models: list[tuple[ModelSpec, ModelCard]]) -> tuple
         "hashes": Output("hashes", hashes),
         "exif": Output("exif", pictures.EXIF_VERSION, needs_pixels=False),
         "thumbnails": Output("thumbnails", pictures.THUMBNAILS_VERSION),
+        "quality": pictures.QUALITY,
     }
     outputs = [known[name] for name in NAMES if name in config.only]
-    outputs += [Output("embeddings", vectors.VERSION, card.model_id) for _, card in models]
+    outputs += [pictures.COMPATIBLE_QUALITY] if config.digikam_compatible else []
+    outputs += [Output("embeddings", vectors.VERSION, ("model_id", card.model_id)) for _, card in models]
     if not outputs:
         raise UsageError("nothing to make: give --only or --embed")
     return tuple(outputs)

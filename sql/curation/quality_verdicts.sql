@@ -12,34 +12,24 @@ with weighed as (
     noise,
     exposure,
     compression,
-    [
-      {'damage': blur, 'weight': $blur},
-      {'damage': noise, 'weight': $noise},
-      {'damage': exposure, 'weight': $exposure},
-      {'damage': compression, 'weight': $compression}
-    ] as damages
+    if(blur is null, 0, $blur * if(blur > 0.9, 20, 1)) as of_blur,
+    if(noise is null, 0, $noise * if(noise > 0.9, 20, 1)) as of_noise,
+    if(exposure is null, 0, $exposure * if(exposure > 0.9, 20, 1)) as of_exposure,
+    if(compression is null, 0, $compression * if(compression > 0.9, 20, 1)) as of_compression
   from quality
   where method = $method
 ),
 
-judged as (
-  select
-    * exclude (damages),
-    list_transform(
-      list_filter(damages, lambda d: d.damage is not null and d.weight > 0),
-      lambda d: {'damage': d.damage, 'weight': d.weight * if(d.damage > 0.9, 20, 1)}
-    ) as weights
-  from weighed
-),
-
 scored as (
   select
-    * exclude (weights),
+    * exclude (of_blur, of_noise, of_exposure, of_compression),
     100 * (
-      1 - list_sum(list_transform(weights, lambda w: w.weight * w.damage))
-      / list_sum(list_transform(weights, lambda w: w.weight))
+      1 - (
+        of_blur * coalesce(blur, 0) + of_noise * coalesce(noise, 0)
+        + of_exposure * coalesce(exposure, 0) + of_compression * coalesce(compression, 0)
+      ) / nullif(of_blur + of_noise + of_exposure + of_compression, 0)
     ) as score
-  from judged
+  from weighed
 ),
 
 named as (

@@ -16,7 +16,8 @@ from tests.benchmarks.conftest import Size
 from tests.benchmarks.measure import Comparison, cpu_of, versions
 
 FreshLakes = Callable[[Path], Callable[[], Lake]]
-OPTIONS = {"pixel_hash": False, "engine": "local", "workers": 1, "quiet": True}
+ONLY = ("hashes", "exif", "thumbnails")
+OPTIONS = {"only": ONLY, "pixel_hash": False, "engine": "local", "workers": 1, "quiet": True}
 
 
 def bare_loop(paths: list[Path], digests: dict[str, str], *, reduced: bool = True) -> None:
@@ -41,7 +42,7 @@ def check(lake: Lake, digests: dict[str, str], *, maker_notes: bool) -> None:
     with Session(lake) as session:
         rows = session.execute("select uri, image_id from images").fetchall()
         assert dict(rows) == digests
-        for table in ("hashes", "exif", "thumbnails"):
+        for table in ONLY:
             found = session.execute(f"select count(*) from {table} join images using (image_id)").fetchall()
             assert found == [(len(digests),)], table
         notes = "count(*) filter (len(list_filter(map_keys(tags), lambda k: k.starts_with('MakerNote '))) > 10)"

@@ -6,7 +6,18 @@ from imagelake.lake.session import Session
 # What names a run, a moment or a shard differs between lakes that hold the same pictures.
 VOLATILE = {"run_id", "computed_at", "ingested_at", "seen_at", "failed_at", "expanded_at", "labelled_at"}
 PLACES = {"uri", "offset_bytes"}
-TABLES = ("images", "sightings", "archives", "hashes", "exif", "thumbnails", "embeddings", "labels", "failures")
+TABLES = (
+    "images",
+    "sightings",
+    "archives",
+    "hashes",
+    "exif",
+    "thumbnails",
+    "quality",
+    "embeddings",
+    "labels",
+    "failures",
+)
 
 
 def contents(lake: Lake, tables: tuple[str, ...] = TABLES, leave_out: frozenset[str] = frozenset()) -> dict[str, list]:

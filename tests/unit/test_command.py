@@ -56,7 +56,7 @@ def test_the_variable_stands_for_the_option(monkeypatch: pytest.MonkeyPatch) -> 
     [
         (["dig"], 2, "no job 'dig'"),
         (["extract", "--lake", "{lake}", "--fast"], 2, "--fast"),
-        (["extract", "--lake", "{lake}", "--only", "colour"], 2, "choose from hashes,exif,thumbnails"),
+        (["extract", "--lake", "{lake}", "--only", "colour"], 2, "choose from hashes,exif,thumbnails,quality"),
         (["extract", "--lake", "{lake}", "--only", ""], 2, "nothing to make"),
         (["extract", "--lake", "{lake}", "--engine", "quick"], 2, "--engine"),
         (["extract", "--lake", "{lake}", "--embed", "clip"], 2, "--embed"),

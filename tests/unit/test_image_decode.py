@@ -47,6 +47,15 @@ def test_reduction(size: tuple[int, int], min_side_px: int, expected: int) -> No
     assert reduction(size, min_side_px) == expected
 
 
+def test_unturned_is_as_large_as_asked_for_and_changes_nothing_else() -> None:
+    data = encode(scene(2600, 1900), "JPEG", quality=95)
+    before, after = open_picture(data, full=True), open_picture(data, full=True, longest_px=1024)
+    assert after.unturned(1024).size == (1300, 950)
+    assert before.small.tobytes() == after.small.tobytes()
+    assert before.rgb.tobytes() == after.rgb.tobytes()
+    assert difference(open_picture(data, longest_px=1024).unturned(1024), after.unturned(1024)) < 2
+
+
 @pytest.mark.parametrize("size", [(1000, 700), (1023, 767), (2050, 31), (3, 2100), (511, 512), (300, 5)])
 @pytest.mark.parametrize("min_side_px", [0, 100, 10_000])
 def test_reduced_and_full_decodes_have_the_same_sides(size: tuple[int, int], min_side_px: int) -> None:

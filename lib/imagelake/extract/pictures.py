@@ -1,7 +1,8 @@
 """The stage that looks at pictures: one read and one decode each, rows of many tables out.
 
 In: a table `work` (image_id, uri, offset_bytes, length_bytes, need, origin), where bit i of `need` asks for
-`outputs[i]`. Out: rows of `hashes`, `exif`, `thumbnails`, `failures`, and `_pixels/<i>` for the model of outputs[i].
+`outputs[i]`. Out: rows of `hashes`, `exif`, `thumbnails`, `quality`, `failures`, and `_pixels/<i>` for the model of
+`outputs[i]`.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from imagelake.extract.embedding import ModelCard
 from imagelake.extract.exif import exif_row
 from imagelake.extract.hashes import perceptual_hashes, pixel_hash
 from imagelake.extract.thumbnails import thumbnail
-from imagelake.image.decode import Picture, open_picture
+from imagelake.image.decode import SMALL_PX, Picture, open_picture
 from imagelake.lake.blobs import read_blobs
 from imagelake.lake.pending import Output
 from imagelake.lake.runs import counts_table
@@ -31,6 +32,9 @@ Batch = dict[str, pa.Table]
 VERSION = 1
 EXIF_VERSION = 1
 THUMBNAILS_VERSION = 1
+QUALITY_PX = 1024  # of the longest side: what the detectors' constants are made for
+QUALITY = Output("quality", 1, ("method", "imagelake"))
+COMPATIBLE_QUALITY = Output("quality", 1, ("method", "digikam"))
 # The full hashes supersede the ones without pixel_hash; leave room for both when the definition changes.
 HASHES_WITHOUT_PIXEL_HASH = 10
 HASHES_VERSION = 11
@@ -58,7 +62,11 @@ class LookAtPictures:
     pool: Literal["cpu", "model"] = "cpu"
 
     def open(self) -> Callable[[Batch], Iterator[Batch]]:
-        """The step."""
+        """The step. For `quality`, OpenCV gives up threads of its own in this process: the engine's workers are."""
+        if any(output.table == "quality" for output in self.outputs):
+            import cv2  # noqa: PLC0415 (a tenth of a second, for this output only)
+
+            cv2.setNumThreads(1)
         return lambda batch: iter([_Looking(self).look(batch["work"])])
 
 
@@ -98,8 +106,9 @@ class _Looking:
             return
         cards = {i: self.stage.cards[i] for i in wanted if i in self.stage.cards}
         full = any(self._is_full(i) for i in wanted)
-        sides = [card.min_side_px for card in cards.values()]
-        picture = open_picture(data, full=full, min_side_px=max(sides, default=0), max_pixels=self.stage.max_pixels)
+        side = max((card.min_side_px for card in cards.values()), default=0)
+        longest = QUALITY_PX if any(self.stage.outputs[i].table == "quality" for i in wanted) else SMALL_PX
+        picture = open_picture(data, full=full, min_side_px=side, longest_px=longest, max_pixels=self.stage.max_pixels)
         rows = [(i, self._row(self.stage.outputs[i], picture)) for i in wanted if i not in cards]
         arrays = [(i, card.preprocess(picture.rgb)) for i, card in cards.items()]
         for i, row in rows:
@@ -108,12 +117,18 @@ class _Looking:
             self.pixels.setdefault(i, []).append((image_id, array))
 
     def _is_full(self, i: int) -> bool:
-        card = self.stage.cards.get(i)
-        return card.needs_full_decode if card else self.stage.outputs[i].version == HASHES_VERSION
+        card, output = self.stage.cards.get(i), self.stage.outputs[i]
+        if card:
+            return card.needs_full_decode
+        return output in (Output("hashes", HASHES_VERSION), COMPATIBLE_QUALITY)
 
     def _row(self, output: Output, picture: Picture) -> dict[str, object]:
         if output.table == "thumbnails":
             return thumbnail(picture)._asdict()
+        if output.table == "quality":
+            from imagelake.extract.quality.assess import quality  # noqa: PLC0415 (it loads OpenCV)
+
+            return quality(picture, "digikam" if output == COMPATIBLE_QUALITY else "imagelake")
         row: dict[str, object] = {**perceptual_hashes(picture.small)._asdict()}
         if output.version == HASHES_VERSION:
             row["pixel_hash"] = pixel_hash(picture.native)

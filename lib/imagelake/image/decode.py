@@ -28,11 +28,11 @@ TURNS = {
 }
 
 
-def reduction(size: tuple[int, int], min_side_px: int) -> int:
-    """The largest power of two by which both sides stay >= `min_side_px` and the longest stays >= 256 px."""
+def reduction(size: tuple[int, int], min_side_px: int, longest_px: int = SMALL_PX) -> int:
+    """The largest power of two by which both sides stay >= `min_side_px` and the longest stays >= `longest_px`."""
     factor = 1
     # Sides are rounded up when they are reduced; with the same rounding here, two steps end where one step does.
-    while -(-max(size) // (2 * factor)) >= SMALL_PX and -(-min(size) // (2 * factor)) >= min_side_px:
+    while -(-max(size) // (2 * factor)) >= longest_px and -(-min(size) // (2 * factor)) >= min_side_px:
         factor *= 2
     return factor
 
@@ -71,6 +71,21 @@ class Picture:
             BadItem: the pixels cannot be converted.
         """
         return self._finish(self._reduced)
+
+    def unturned(self, longest_px: int) -> Image.Image:
+        """The picture as it is stored, in 8-bit sRGB on white, its longest side reduced by a power of two.
+
+        Args:
+            longest_px: the longest side is not reduced below this; not more than `open_picture` was told.
+
+        Raises:
+            BadItem: the pixels cannot be converted.
+        """
+        try:
+            image = reduce_pixels(self._image, reduction(self._image.size, 0, longest_px))
+            return to_srgb(image, self._image.info.get("icc_profile"))
+        except DECODE_ERRORS as error:
+            raise as_bad_item(error) from error
 
     @cached_property
     def small(self) -> Image.Image:
@@ -123,7 +138,14 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def open_picture(data: bytes, *, full: bool = False, min_side_px: int = 0, max_pixels: int = MAX_PIXELS) -> Picture:
+def open_picture(
+    data: bytes,
+    *,
+    full: bool = False,
+    min_side_px: int = 0,
+    longest_px: int = SMALL_PX,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
     """Decode the first frame of a picture, once.
 
     Args:
@@ -131,6 +153,8 @@ def open_picture(data: bytes, *, full: bool = False, min_side_px: int = 0, max_p
         full: decode JPEGs at full size too, so that `Picture.native` exists. Other formats have no cheaper way.
         min_side_px: neither side of `Picture.rgb` is reduced below this; a large number asks for the full size. The
             longest side is never reduced below 256 px, which is enough for hashes and thumbnails.
+        longest_px: the longest side is not decoded below this, 256 or more. It changes neither `rgb` nor `small`
+            but where a JPEG is decoded at another scale for it.
         max_pixels: most pixels (width times height) that are accepted.
 
     Raises:
@@ -143,7 +167,7 @@ def open_picture(data: bytes, *, full: bool = False, min_side_px: int = 0, max_p
     scale = 1
     try:
         if name == "JPEG" and not full:
-            scale = _draft(image, min(factor, 8))
+            scale = _draft(image, min(factor, reduction(image.size, 0, longest_px), 8))
         image.load()
     except DECODE_ERRORS as error:
         raise as_bad_item(error) from error

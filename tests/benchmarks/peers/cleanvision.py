@@ -1,4 +1,4 @@
-"""CleanVision's exact and near duplicates (MD5 of the file, pHash of the pixels) of a folder."""
+"""CleanVision on a folder: exact and near duplicates (MD5 of the file, pHash of the pixels), or all it looks for."""
 
 import contextlib
 import importlib.metadata
@@ -16,21 +16,25 @@ def cpu() -> float:
 
 
 def main() -> None:
-    folder = sys.argv[1]
+    folder, processes = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    wanted = {"exact_duplicates": {}, "near_duplicates": {}} if processes == 1 else None  # None: all issues
     with contextlib.redirect_stdout(io.StringIO()):
         sys.path.pop(0)  # this folder holds a module of the same name
         from cleanvision import Imagelab
 
         began, wall = cpu(), time.perf_counter()
         lab = Imagelab(data_path=folder)
-        lab.find_issues({"exact_duplicates": {}, "near_duplicates": {}}, n_jobs=1, verbose=False)
+        lab.find_issues(wanted, n_jobs=processes, verbose=False)
         used, wall = cpu() - began, time.perf_counter() - wall
     sets = {
         kind: [sorted(map(os.path.basename, group)) for group in lab.info[kind]["sets"]]
         for kind in ("exact_duplicates", "near_duplicates")
     }
+    scores = {name: list(lab.issues[name]) for name in lab.issues.columns if name.endswith("_score")}
+    names = list(map(os.path.basename, lab.issues.index))
     version = importlib.metadata.version("cleanvision")
-    print(json.dumps({"cpu": used, "start": began, "wall": wall, "rows": len(lab.issues), **sets, "version": version}))
+    facts = {"cpu": used, "start": began, "wall": wall, "rows": len(lab.issues), **sets, "version": version}
+    print(json.dumps({**facts, "names": names, "scores": scores}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""What the tiles of a picture hold: deviations of grey values, directions of gradients, shares of a mask."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imagelake.extract.quality.strips import strips
+
+_ROWS = 10  # of each tile, evenly spread, are looked at for statistics: 400 values of 40 x 40 pixels
+_GROUP = 3  # rows of tiles worked on at a time
+
+
+class TileStatistics(NamedTuple):
+    """Of ten rows of each tile, (tiles down, tiles across).
+
+    Attributes:
+        deviation: standard deviation of the grey values.
+        beside_plane: the same of what is left when the plane that fits best is taken off.
+        direction: complex: twice the angle of the gradients as its argument, their coherence 0 to 1 as its modulus
+            (0 where there is no gradient), from the structure tensor.
+    """
+
+    deviation: NDArray[np.float64]
+    beside_plane: NDArray[np.float64]
+    direction: NDArray[np.complex128]
+
+
+class Tiles:
+    """A grid that covers the whole picture, every tile of nearly the same size.
+
+    Args:
+        shape: height and width of the picture, in pixels.
+        side_px: the side of a tile, as nearly as the picture allows.
+
+    Attributes:
+        pixels: number of pixels of each tile, int64 (tiles down, tiles across).
+    """
+
+    def __init__(self, shape: tuple[int, ...], side_px: int) -> None:
+        self._starts = [_starts(side, side_px) for side in shape[:2]]
+        self._sides = [np.diff(starts, append=side) for starts, side in zip(self._starts, shape[:2], strict=True)]
+        self.pixels = np.outer(*self._sides)
+
+    def means(
+        self, grey: NDArray[np.uint8], compute: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], reach: int
+    ) -> NDArray[np.float64]:
+        """Means over each tile of what `compute` makes of uint8 (height, width), looking `reach` rows far."""
+        starts = self._starts[0]
+        groups = strips(starts[::_GROUP].tolist(), len(grey), reach)
+        sums = [
+            _down(compute(grey[wide])[own], starts[i * _GROUP : (i + 1) * _GROUP] - starts[i * _GROUP])
+            for i, (wide, own) in enumerate(groups)
+        ]
+        return self._across(np.concatenate(sums)) / self.pixels
+
+    def statistics(self, grey: NDArray[np.uint8]) -> TileStatistics:
+        """Deviations and directions of uint8 (height, width), 5 px a side or more."""
+        count = min(_ROWS, int(self._sides[0].min()))
+        places = self._starts[0][:, None] + (np.arange(count) + 0.5) * self._sides[0][:, None] // count
+        rows = places.astype(np.int64).ravel()
+        down = (places - places.mean(axis=1, keepdims=True)).ravel()
+        across = np.concatenate([_centred(side) for side in self._sides[1]])
+        values = grey[rows].astype(np.float32)
+        pixels = count * self._sides[1]
+        columns = _by_tile(values, count)
+        variance = (self._across(_by_tile(values * values, count)) - self._across(columns) ** 2 / pixels) / pixels
+        slope_down = self._across(_by_tile(values * down[:, None].astype(np.float32), count))
+        slope_across = self._across(columns * across)
+        squares_down = (down.reshape(-1, count) ** 2).sum(axis=1)
+        plane = _ratio(slope_down**2, np.outer(squares_down, self._sides[1]))
+        plane += _ratio(slope_across**2, count * self._sides[1] * (self._sides[1] ** 2 - 1) / 12)
+        deviation, beside = (np.sqrt(np.maximum(v, 0)) for v in (variance, variance - plane / pixels))
+        return TileStatistics(deviation, beside, self._direction(grey, rows, values))
+
+    def _direction(
+        self, grey: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> NDArray[np.complex128]:
+        """From central differences of the rows, one-sided at the upper and lower border."""
+        count = len(rows) // len(self._starts[0])
+        across = np.zeros_like(values)
+        np.subtract(values[:, 2:], values[:, :-2], out=across[:, 1:-1])
+        below, above = grey[(rows + 1).clip(max=len(grey) - 1)], grey[(rows - 1).clip(0)]
+        down = cv2.subtract(below, above, dtype=cv2.CV_32F)
+        crossed = self._across(_by_tile(across * down, count))
+        across *= across
+        down *= down
+        along, upright = (self._across(_by_tile(squares, count)) for squares in (across, down))
+        return _ratio(along - upright, along + upright) + 2j * _ratio(crossed, along + upright)
+
+    def _across(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.add.reduceat(columns, self._starts[1], axis=1)
+        return sums
+
+
+def _down(values: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums of the columns from each start to the next: np.add.reduceat, but for its speed."""
+    ends = [*starts[1:].tolist(), len(values)]
+    sums = [
+        cv2.reduce(values[start:end], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+        for start, end in zip(starts.tolist(), ends, strict=True)
+    ]
+    return np.concatenate(sums).astype(np.float64)
+
+
+def _starts(length: int, side_px: int) -> NDArray[np.int64]:
+    count = max(1, round(length / side_px))
+    return np.arange(count) * length // count
+
+
+def _centred(side: int) -> NDArray[np.float64]:
+    """Places in a tile, from its middle: they add up to zero."""
+    return np.arange(side, dtype=np.float64) - (side - 1) / 2
+
+
+def _by_tile(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    """Sums of every `count` rows."""
+    sums: NDArray[np.float32] = values.reshape(-1, count, values.shape[1]).sum(axis=1)
+    return sums.astype(np.float64)
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    below = np.broadcast_to(below, above.shape)
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
