@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 DEMO := demo-out
 
-.PHONY: demo test check setup bench test-long lock clean
+.PHONY: demo test check setup bench test-long fastdup lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,10 @@ demo: .venv/core
 	$(BIN)/imagelake init $(DEMO)/lake
 	$(BIN)/imagelake ingest --lake $(DEMO)/lake $(DEMO)/pictures --labels-from-folders folder
 	$(BIN)/imagelake extract --lake $(DEMO)/lake --embed descriptor
+	$(BIN)/imagelake dedupe --lake $(DEMO)/lake
+	$(BIN)/imagelake curate clusters --lake $(DEMO)/lake
+	$(BIN)/imagelake curate map --lake $(DEMO)/lake
+	$(BIN)/imagelake dataset create photographs --lake $(DEMO)/lake --sql "select image_id from images where image_id not in (select image_id from quarantine)"
 	$(BIN)/imagelake report --lake $(DEMO)/lake --out $(DEMO)/report
 	$(BIN)/imagelake sql --lake $(DEMO)/lake "select format, count(*) as pictures, sum(length_bytes) as bytes, max(width_px) as widest_px from images group by all order by pictures desc"
 	@echo "report: $(CURDIR)/$(DEMO)/report/index.html"
@@ -44,6 +48,11 @@ test-long: .venv/all
 	$(BIN)/python -m pytest -m long -s
 
 setup: .venv/all
+
+# for `imagelake curate fastdup` only: packages that do not go together with ours, under a non-commercial licence
+fastdup: requirements-fastdup.lock | .venv/uv
+	$(UV) venv --quiet --allow-existing --no-python-downloads --python '>=3.11,<3.13' .fastdup
+	$(UV) pip install --quiet --python .fastdup/bin/python --require-hashes -r requirements-fastdup.lock
 
 .venv/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imagelake needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }

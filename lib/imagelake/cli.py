@@ -24,12 +24,28 @@ JOBS = {
     "extract": "Describe every picture: hashes, EXIF, thumbnails, embeddings.",
     "sql": "Query a lake with SQL.",
     "search": "Find pictures by example, by id or by text.",
+    "dedupe": "Find duplicates: equal pixels, look-alikes by hash and by embedding; nothing is deleted.",
+    "curate neighbours": "Find the pictures most similar to each picture, once for all that needs them.",
+    "curate clusters": "Group pictures by what they look like.",
+    "curate map": "Lay pictures out in two dimensions, alike ones near each other.",
+    "curate label-issues": "Find labels that are probably wrong.",
+    "curate consensus": "Settle what several annotators say of the same pictures.",
+    "curate fastdup": "Find duplicates with fastdup, where it is installed.",
+    "dataset create": "Make a named, versioned data set with splits that do not leak.",
+    "dataset show": "List the data sets, or show one.",
+    "dataset diff": "Compare two versions of a data set.",
+    "dataset export": "Write a data set for training: imagefolder, webdataset, parquet, huggingface, coco, yolo, csv.",
+    "forget": "Take pictures out for good: rows, bytes, thumbnails; lists the exports that have them.",
     "check": "Check that a lake is consistent.",
     "report": "Write an HTML report of a lake, and its tables as CSV.",
     "maintain": "Compact small files, remove leftovers, verify the bytes.",
 }
 
-GROUPS = {"harvest": "Bring in records: Europeana, Flickr, MIRFLICKR, lists of addresses."}
+GROUPS = {
+    "harvest": "Bring in records: Europeana, Flickr, MIRFLICKR, lists of addresses.",
+    "curate": "Look for what is alike, odd or wrongly labelled.",
+    "dataset": "Choose, split, compare and export data sets.",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     group, _, source = name.partition(" ")
     if name not in JOBS and group in GROUPS:
         known = ", ".join(job.removeprefix(f"{group} ") for job in JOBS if job.startswith(f"{group} "))
-        print(f"imagelake: nothing to {group} called {source!r}: choose {known}", file=sys.stderr)  # noqa: T201
+        print(f"imagelake: no {group} job {source!r}: choose {known}", file=sys.stderr)  # noqa: T201
         return 2
     if name not in JOBS:
         print(f"imagelake: no job {name!r}: choose {', '.join(JOBS)} (see `imagelake --help`)", file=sys.stderr)  # noqa: T201
@@ -69,14 +85,16 @@ def _help_of(group: str) -> str:
     width = max(map(len, jobs), default=0)
     lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in jobs.items())
     return (
-        f"imagelake {group}: {GROUPS[group]}\n\nusage: imagelake {group} SOURCE [options]\n\nsources:\n{lines}\n\n"
-        f"`imagelake {group} SOURCE --help` shows the options of a source."
+        f"imagelake {group}: {GROUPS[group]}\n\nusage: imagelake {group} JOB [options]\n\njobs:\n{lines}\n\n"
+        f"`imagelake {group} JOB --help` shows the options of a job."
     )
 
 
 def _help() -> str:
     shown = {name: line for name, line in JOBS.items() if name.partition(" ")[0] not in GROUPS}
-    shown = {"init": shown.pop("init"), **GROUPS, **shown}
+    order = ("init", "ingest", "harvest", "download", "extract", "dedupe", "curate", "dataset")
+    every = {**shown, **GROUPS}
+    shown = {**{name: every[name] for name in order}, **every}
     jobs = "\n".join(f"  {name:<9} {line}" for name, line in shown.items())
     return (
         f"imagelake {__version__}: an image data lake\n\nusage: imagelake JOB [options]\n\njobs:\n{jobs}\n\n"
