@@ -1,4 +1,4 @@
-"""Describe every picture: hashes, EXIF, thumbnails, embeddings.
+"""Describe every picture: hashes, EXIF, thumbnails, quality, embeddings.
 
 Reads: `images` that lack an output (one read and one decode each).
 Writes: `hashes`, `exif`, `thumbnails`, `quality`, `embeddings` (one row per image and model), `failures`.

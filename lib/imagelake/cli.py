@@ -21,7 +21,7 @@ JOBS = {
     "harvest mirflickr": "Bring in MIRFLICKR: EXIF, tags and annotations from its folder or archives.",
     "harvest urls": "Bring in lists of addresses: CSV, TSV, text, JSON, JSON lines, Parquet.",
     "download": "Fetch the pictures of records, politely: robots.txt, opt-outs, per-host limits, retries.",
-    "extract": "Describe every picture: hashes, EXIF, thumbnails, embeddings.",
+    "extract": "Describe every picture: hashes, EXIF, thumbnails, quality, embeddings.",
     "sql": "Query a lake with SQL.",
     "search": "Find pictures by example, by id or by text.",
     "dedupe": "Find duplicates: equal pixels, look-alikes by hash and by embedding; nothing is deleted.",

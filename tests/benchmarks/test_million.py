@@ -80,7 +80,18 @@ def sql(lake: Lake, statement: str) -> Ran:
 
 
 def nothing_to_do(lake: Lake, count: int) -> Ran:
-    done = imagelake("extract", "--lake", lake.root, "--no-pixel-hash", "--engine", "local", "--json", "--quiet")
+    done = imagelake(
+        "extract",
+        "--lake",
+        lake.root,
+        "--only",
+        "hashes,exif,thumbnails",
+        "--no-pixel-hash",
+        "--engine",
+        "local",
+        "--json",
+        "--quiet",
+    )
     report = json.loads(done.out)
     assert (report["already_present"], report["written"], report["rejected"]) == (count, 0, 0)
     return done

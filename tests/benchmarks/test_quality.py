@@ -31,7 +31,7 @@ USED = ("imagelake", "opencv-python-headless", "numpy", "pillow", "duckdb")
 @pytest.fixture
 def folder(size: Size, tmp_path: Path) -> Path:
     """JPEGs of 1024 x 768."""
-    return photographs(CACHE, 1000, PX) if size.is_full else photographs(tmp_path, 6, TOY_PX)
+    return photographs(CACHE, 500, PX) if size.is_full else photographs(tmp_path, 6, TOY_PX)
 
 
 def _extracted(lake: Lake, count: int) -> None:

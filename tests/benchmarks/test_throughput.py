@@ -17,7 +17,7 @@ from imagelake.lake.lake import Lake
 from imagelake.lake.session import Session
 from tests.benchmarks.conftest import Size
 from tests.benchmarks.measure import Comparison, versions, wait_for_quiet, wall_of
-from tests.benchmarks.test_extract import FreshLakes
+from tests.benchmarks.test_extract import ONLY, FreshLakes
 
 WORKERS = 2
 
@@ -48,7 +48,7 @@ def _against_pool(
 
     def ours() -> float:
         lake = fresh()
-        config = extract.Config(lake.root, pixel_hash=False, engine=engine, workers=WORKERS, quiet=True)
+        config = extract.Config(lake.root, only=ONLY, pixel_hash=False, engine=engine, workers=WORKERS, quiet=True)
         taken = wall_of(lambda: extract.run(config, lake))
         lakes.append(lake)
         return taken

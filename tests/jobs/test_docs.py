@@ -154,4 +154,4 @@ def test_demo_runs_twice(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "report" / "index.html").exists()
     assert " 0 written" not in first.stdout
     second = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert second.stdout.count(" 0 written") == 2
+    assert second.stdout.count(" 0 written") == 3

@@ -1,1 +1,1 @@
-"""What is computed from one picture: hashes, EXIF, thumbnails, embeddings; and the stages that do it."""
+"""What is computed from one picture: hashes, EXIF, thumbnails, quality, embeddings; and the stages that do it."""

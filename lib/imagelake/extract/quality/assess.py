@@ -4,6 +4,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -67,9 +68,19 @@ def _digikam_pixels(picture: Picture) -> NDArray[np.uint8]:
     return rgb if turn is None else np.asarray(Image.fromarray(rgb).transpose(turn))
 
 
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an RGB image as uint8 (height, width, 3), from Pillow's own memory where that is in one piece."""
+    try:
+        padded = pa.array(image)  # three channels and one of padding
+    except ValueError:
+        return np.asarray(image)
+    four = padded.flatten().to_numpy().reshape(image.height, image.width, 4)
+    return np.asarray(cv2.cvtColor(four, cv2.COLOR_RGBA2RGB))
+
+
 def _scaled(image: Image.Image) -> NDArray[np.uint8]:
     """The pixels as uint8 (height, width, 3), longest side at most 1024, averaged over areas."""
-    pixels = np.asarray(image)
+    pixels = _pixels(image)
     longest = max(image.size)
     if longest <= LONGEST_PX:
         return pixels
