@@ -19,6 +19,7 @@ from imagelake.errors import BadItem
 from imagelake.extract.embedding import ModelCard
 from imagelake.extract.exif import exif_row
 from imagelake.extract.hashes import perceptual_hashes, pixel_hash
+from imagelake.extract.memory import keep_freed_memory
 from imagelake.extract.thumbnails import thumbnail
 from imagelake.image.decode import SMALL_PX, Picture, open_picture
 from imagelake.lake.blobs import read_blobs
@@ -63,6 +64,7 @@ class LookAtPictures:
 
     def open(self) -> Callable[[Batch], Iterator[Batch]]:
         """The step. For `quality`, OpenCV gives up threads of its own in this process: the engine's workers are."""
+        keep_freed_memory()
         if any(output.table == "quality" for output in self.outputs):
             import cv2  # noqa: PLC0415 (a tenth of a second, for this output only)
 
