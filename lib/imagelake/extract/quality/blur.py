@@ -14,7 +14,6 @@ from imagelake.extract.quality.tiles import Tiles
 
 TILE_PX = 40
 _BOX = (5, 5)
-_REACH = 5  # of the Laplacian, 1, and two boxes
 _HALF_OF_BOX = 13  # of 25: what most of them are is what their median is, for a threshold keeps the order
 _UNIT = 150  # of the logarithms, so that they fit into 8 bits
 _LOGARITHMS = np.rint(np.log(np.maximum(np.arange(256), 1)) / math.log(30) * _UNIT).astype(np.uint8)
@@ -50,7 +49,7 @@ def blur(grey: NDArray[np.uint8]) -> float | None:
     judged = (found.deviation >= _FLAT_BELOW) & (found.beside_plane >= _PLANE_BELOW)
     if not judged.any():
         return None
-    blurred = tiles.means(grey, _defocused, _REACH)
+    blurred = tiles.means(_defocused(grey))
     blurred[_smeared(found.direction, judged)] = 1.0
     return float(np.average(blurred[judged], weights=tiles.pixels[judged]))
 

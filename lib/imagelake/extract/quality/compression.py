@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imagelake.extract.quality.strips import ROWS, strips
-
 _FLAT_WEIGHT = 10
 _EDGE_WEIGHT = 2
 _EDGE_STEP = 2
@@ -42,12 +40,8 @@ def compression_digikam(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> floa
 
 def _counts(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> tuple[int, int]:
     """Number of flat pixels, and of those that lie on an edge too."""
-    flat = edges = 0
-    for wide, own in strips(range(0, len(grey), ROWS), len(grey), _REACH):
-        is_flat = _flat(rgb[wide])[own]
-        flat += int(np.count_nonzero(is_flat))
-        edges += int(np.count_nonzero(is_flat & _on_edge(grey[wide])[own]))
-    return flat, edges
+    is_flat = _flat(rgb)
+    return int(np.count_nonzero(is_flat)), int(np.count_nonzero(is_flat & _on_edge(grey)))
 
 
 def _flat(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -60,16 +54,14 @@ def _on_edge(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where there are edges along rows or columns, none of them within two pixels of the border."""
     found = np.zeros(grey.shape, bool)
     if grey.shape[1] > 2 * _REACH:
-        found[:, 2:-2] = _edges(grey[:, :-4], grey[:, 1:-3], grey[:, 2:-2], grey[:, 3:-1])
+        drops, rises = cv2.subtract(grey[:, :-1], grey[:, 1:]), cv2.subtract(grey[:, 3:], grey[:, :-3])
+        found[:, 2:-2] = _edges(drops[:, 1:-2], drops[:, 2:-1], rises[:, :-1])
     if grey.shape[0] > 2 * _REACH:
-        found[2:-2] |= _edges(grey[:-4], grey[1:-3], grey[2:-2], grey[3:-1])
+        drops, rises = cv2.subtract(grey[:-1], grey[1:]), cv2.subtract(grey[3:], grey[:-3])
+        found[2:-2] |= _edges(drops[1:-2], drops[2:-1], rises[:-1])
     return found
 
 
-def _edges(
-    second: NDArray[np.uint8], before: NDArray[np.uint8], here: NDArray[np.uint8], after: NDArray[np.uint8]
-) -> NDArray[np.bool_]:
-    """Where here - after exceeds both before - here and after - second; differences below 0 count as 0."""
-    step = cv2.subtract(here, after)
-    less = cv2.min(cv2.subtract(step, cv2.subtract(before, here)), cv2.subtract(step, cv2.subtract(after, second)))
-    return np.asarray(less >= _EDGE_STEP)
+def _edges(before: NDArray[np.uint8], drop: NDArray[np.uint8], rise: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a drop is 2 more than the one before and than the rise from two pixels before to the one behind."""
+    return np.asarray(cv2.subtract(drop, cv2.max(before, rise)) >= _EDGE_STEP)

@@ -1,16 +1,12 @@
 """What the tiles of a picture hold: deviations of grey values, directions of gradients, shares of a mask."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imagelake.extract.quality.strips import strips
-
 _ROWS = 10  # of each tile, evenly spread, are looked at for statistics: 400 values of 40 x 40 pixels
-_GROUP = 3  # rows of tiles worked on at a time
 
 
 class TileStatistics(NamedTuple):
@@ -44,17 +40,11 @@ class Tiles:
         self._sides = [np.diff(starts, append=side) for starts, side in zip(self._starts, shape[:2], strict=True)]
         self.pixels = np.outer(*self._sides)
 
-    def means(
-        self, grey: NDArray[np.uint8], compute: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], reach: int
-    ) -> NDArray[np.float64]:
-        """Means over each tile of what `compute` makes of uint8 (height, width), looking `reach` rows far."""
-        starts = self._starts[0]
-        groups = strips(starts[::_GROUP].tolist(), len(grey), reach)
-        sums = [
-            _down(compute(grey[wide])[own], starts[i * _GROUP : (i + 1) * _GROUP] - starts[i * _GROUP])
-            for i, (wide, own) in enumerate(groups)
-        ]
-        return self._across(np.concatenate(sums)) / self.pixels
+    def means(self, values: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Means of uint8 (height, width) over each tile."""
+        corners = np.ix_(*(np.append(starts, side) for starts, side in zip(self._starts, values.shape, strict=True)))
+        sums: NDArray[np.int32] = cv2.integral(values)[corners]
+        return np.diff(np.diff(sums, axis=0), axis=1) / self.pixels
 
     def statistics(self, grey: NDArray[np.uint8]) -> TileStatistics:
         """Deviations and directions of uint8 (height, width), 5 px a side or more."""
@@ -93,16 +83,6 @@ class Tiles:
     def _across(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         sums: NDArray[np.float64] = np.add.reduceat(columns, self._starts[1], axis=1)
         return sums
-
-
-def _down(values: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sums of the columns from each start to the next: np.add.reduceat, but for its speed."""
-    ends = [*starts[1:].tolist(), len(values)]
-    sums = [
-        cv2.reduce(values[start:end], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-        for start, end in zip(starts.tolist(), ends, strict=True)
-    ]
-    return np.concatenate(sums).astype(np.float64)
 
 
 def _starts(length: int, side_px: int) -> NDArray[np.int64]:
