@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -113,7 +113,7 @@ async def nothing(writer: Any) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
         nothing,
     ],
-    ids=str,
+    ids=count(),
 )
 def test_what_passes_is_asked_for_again(fault: Any) -> None:
     answers = [fault, fault]

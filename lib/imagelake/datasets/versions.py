@@ -6,8 +6,7 @@ The commit of `dataset_images` is what takes the number: it takes part in the qu
 take the same. What a killed run leaves has a number of its own that no later run takes.
 """
 
-import random
-import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,21 +15,19 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
 
-from imagelake.errors import CommitConflict, UsageError
+from imagelake.errors import UsageError
+from imagelake.lake.commits import ATTEMPTS, append_fragments, back_off, has_landed
 from imagelake.lake.fragments import Fragment, write_fragment
 from imagelake.lake.lake import Lake
 from imagelake.lake.runs import Run
 from imagelake.lake.session import Session
-from imagelake.lake.storage import Storage, first_line
+from imagelake.lake.storage import Storage
 from imagelake.lake.tables import table_def, table_names, to_table
 
 ROWS_PER_FRAGMENT = 200_000
-ATTEMPTS = 30
-_FENCE = "imagelake/dataset_images"  # the application id that the table's other commits carry, too
 _LAST = """
 select greatest(
   (select coalesce(max(dataset_version), 0) from datasets where dataset = $name),
@@ -186,11 +183,14 @@ def commit_images(lake: Lake, run_id: str, table: DeltaTable, name: str, images:
         with Session(lake, tables={"dataset_images": table}) as session:
             number = int(session.execute(_LAST, {"name": name}).fetchall()[0][0]) + 1
         fragments = _written(lake, run_id, {"dataset": name, "dataset_version": number}, images)
+        base, token = table.version(), uuid.uuid4().hex
         try:
-            _commit(table, run_id, fragments)
+            append_fragments(table, "dataset_images", fragments, run_id, token)
         except (DeltaError, OSError) as error:
-            if not _has_landed(table, fragments):
-                _back_off(lake, attempt, fragments, error)
+            if not has_landed(table, base, token):
+                for fragment in fragments:
+                    lake.storage.delete(f"tables/dataset_images/{fragment.path}")
+                back_off(attempt, "dataset_images", error)
                 continue
         return number
     raise AssertionError  # the last attempt has raised
@@ -207,35 +207,3 @@ def _written(lake: Lake, run_id: str, constant: Mapping[str, object], images: pa
                 part = part.append_column(field, pa.repeat(pa.scalar(value, field.type), part.num_rows))
             fragments.append(write_fragment(lake.storage, definition, part, run_id, con))
     return fragments
-
-
-def _commit(table: DeltaTable, run_id: str, fragments: list[Fragment]) -> None:
-    now = int(time.time() * 1000)
-    number = (table.transaction_version(_FENCE) or 0) + 1
-    table.create_write_transaction(
-        [AddAction(f.path, f.size_bytes, {}, now, True, f.stats) for f in fragments],
-        mode="append",
-        schema=table.schema(),
-        commit_properties=CommitProperties(
-            custom_metadata={"imagelake.run_id": run_id},
-            app_transactions=[Transaction(_FENCE, number)],
-            max_commit_retries=0,
-        ),
-    )
-
-
-def _has_landed(table: DeltaTable, fragments: list[Fragment]) -> bool:
-    """Whether a commit whose answer was an error is in the table after all."""
-    table.update_incremental()
-    paths = set(table.get_add_actions(flatten=True).column("path").to_pylist())
-    return all(f.path in paths for f in fragments)
-
-
-def _back_off(lake: Lake, attempt: int, fragments: list[Fragment], error: Exception) -> None:
-    for fragment in fragments:
-        lake.storage.delete(f"tables/dataset_images/{fragment.path}")
-    if attempt == ATTEMPTS - 1:
-        raise CommitConflict(
-            f"table dataset_images could not be committed after {ATTEMPTS} tries: {first_line(error)}; run this again"
-        ) from error
-    time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 (jitter)

@@ -10,7 +10,7 @@ import random
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow.parquet as pq
@@ -112,15 +112,10 @@ class Committer:
                 return
             base = table.version()
             try:
-                table.create_write_transaction(
-                    [add_action(f) for f in fragments],
-                    mode="append",
-                    schema=table.schema(),
-                    commit_properties=_properties(table, name, self._run_id, token),
-                )
+                append_fragments(table, name, fragments, self._run_id, token)
             except (DeltaError, OSError) as error:
-                if not _has_landed(table, base, token):
-                    _back_off(attempt, name, error)
+                if not has_landed(table, base, token):
+                    back_off(attempt, name, error)
                     continue
             self._known[name].update(f.path for f in fragments)
             return
@@ -174,13 +169,31 @@ def _paths(table: DeltaTable) -> set[str]:
     return set(table.get_add_actions(flatten=True).column("path").to_pylist())
 
 
-def _properties(table: DeltaTable, name: str, run_id: str, token: str) -> CommitProperties:
+def append_fragments(table: DeltaTable, name: str, fragments: Sequence[Fragment], run_id: str, token: str) -> None:
+    """Commit fragments behind the table's snapshot, once.
+
+    Args:
+        table: the table at the snapshot that the rows were made for.
+        name: its name.
+        fragments: files of rows that lie in its folder already.
+        run_id: the run, recorded with the commit.
+        token: what `has_landed` knows the commit by.
+
+    Raises:
+        DeltaError: another commit has landed since the snapshot, or the answer was lost.
+        OSError: the storage refused.
+    """
     fence = f"imagelake/{name}"
     number = (table.transaction_version(fence) or 0) + 1
-    return CommitProperties(
-        custom_metadata={"imagelake.run_id": run_id, "imagelake.token": token},
-        app_transactions=[Transaction(fence, number)],
-        max_commit_retries=0,
+    table.create_write_transaction(
+        [add_action(f) for f in fragments],
+        mode="append",
+        schema=table.schema(),
+        commit_properties=CommitProperties(
+            custom_metadata={"imagelake.run_id": run_id, "imagelake.token": token},
+            app_transactions=[Transaction(fence, number)],
+            max_commit_retries=0,
+        ),
     )
 
 
@@ -196,14 +209,19 @@ def add_action(fragment: Fragment) -> AddAction:
     )
 
 
-def _has_landed(table: DeltaTable, base: int, token: str) -> bool:
-    """Whether a commit whose answer was an error is in the log after all."""
+def has_landed(table: DeltaTable, base: int, token: str) -> bool:
+    """Whether a commit whose answer was an error is in the log after version `base` after all."""
     table.update_incremental()
     newer = table.version() - base
     return newer > 0 and any(e.get("imagelake.token") == token for e in table.history(newer))
 
 
-def _back_off(attempt: int, name: str, error: Exception) -> None:
+def back_off(attempt: int, name: str, error: Exception) -> None:
+    """Wait before the next of `ATTEMPTS` tries.
+
+    Raises:
+        CommitConflict: that was the last one.
+    """
     if attempt == ATTEMPTS - 1:
         raise CommitConflict(
             f"table {name} could not be committed after {ATTEMPTS} tries: {first_line(error)};"
