@@ -4,6 +4,8 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 DEMO := demo-out
+# tests in two processes; what shares Ray runs in one of them (tests/conftest.py)
+PARALLEL := -n 2 --dist loadgroup
 
 .PHONY: demo test check setup bench test-long fastdup lock clean
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ demo: .venv/core
 	@echo "report: $(CURDIR)/$(DEMO)/report/index.html"
 
 test: .venv/all
-	$(BIN)/python -m pytest -m "not long and not bench"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not long and not bench"
 
 check: .venv/all
 	$(BIN)/ruff format --check lib jobs tests demo
@@ -39,7 +41,7 @@ check: .venv/all
 	cp -R lib/imagelake build/contracts/ && cp -R jobs schemas sql build/contracts/imagelake/
 	cd build/contracts && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 	$(BIN)/sqlfluff lint --quiet sql schemas
-	$(BIN)/python -m pytest tests/unit tests/property tests/sql -m "not long and not bench"
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/property tests/sql -m "not long and not bench"
 
 bench: .venv/all
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s -p no:randomly

@@ -355,15 +355,7 @@ comment on table crops is 'c';
 def test_pictures_made_from_it_go_too_and_a_new_table_is_included(
     lake: Lake, tmp_path: Path, make_pictures: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.execute(CROPS)
-        monkeypatch.setattr(tables.resources, "files", lambda _: tmp_path)
-        (tmp_path / "crops.sql").write_text("select 1")
-        definition = tables._parse(con, "crops")
-    monkeypatch.undo()
-    known = {**tables._definitions(), "crops": definition}
+    known = {**tables._definitions(), **tables.parse({"crops": CROPS})}
     names = sorted(known)
     monkeypatch.setattr(tables, "_definitions", lambda: known)
     for module in (sessions, forget_rules, sys.modules["imagelake.lake.forget_choice"]):

@@ -201,5 +201,7 @@ def test_a_lake_on_s3(s3: str, tmp_path: Path, make_pictures: Make, capsys: pyte
     assert contents(lake) == before
     assert main(["check", "--lake", lake.root, "--deep"]) == 0
     assert main(["report", "--lake", lake.root, "--out", str(tmp_path / "report")]) == 0
-    assert main(["search", "--lake", lake.root, "--image", str(tmp_path / "photos0/a/00000.jpg"), "-k", "1"]) == 0
+    assert (
+        main(["search", "--lake", lake.root, "--image", str(tmp_path / "photos0/a/00000.jpg"), "--format", "json"]) == 0
+    )
     assert "00000.jpg" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 DuckDB itself parses `schemas/*.sql`; nothing else lists columns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -51,8 +51,8 @@ def table_def(name: str) -> TableDef:
 
 @cache
 def _definitions() -> dict[str, TableDef]:
-    with duckdb.connect() as con:
-        return _parse(con)
+    files = resources.files("imagelake.schemas")
+    return parse({name: files.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in table_names()})
 
 
 def statistics_columns(definition: TableDef) -> list[str]:
@@ -65,31 +65,33 @@ def statistics_columns(definition: TableDef) -> list[str]:
     ]
 
 
-def _parse(con: duckdb.DuckDBPyConnection) -> dict[str, TableDef]:
-    """All tables at once: each question to DuckDB's catalogue takes milliseconds."""
-    names = table_names()
-    files = resources.files("imagelake.schemas")
-    con.execute("\n".join(files.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in names))
-    comments = dict(con.execute("select table_name, comment from duckdb_tables()").fetchall())
-    columns, constraints = (_by_table(con, sql) for sql in (_COLUMNS, _CONSTRAINTS))
-    return {
-        name: TableDef(
-            name=name,
-            comment=comments[name] or "",
-            schema=pa.schema(
-                _delta_field(field, nullable=nullable)
-                for field, (_, _, nullable, _) in zip(
-                    con.table(name).limit(0).to_arrow_table().schema, columns[name], strict=True
-                )
-            ),
-            key=tuple(next(of for kind, _, of in constraints[name] if kind == "PRIMARY KEY")),
-            not_null=tuple(column for column, _, nullable, _ in columns[name] if not nullable),
-            checks=tuple(expression for kind, expression, _ in constraints[name] if kind == "CHECK"),
-            comments={column: comment or "" for column, _, _, comment in columns[name]},
-            sql_types={column: sql_type for column, sql_type, _, _ in columns[name]},
-        )
-        for name in names
-    }
+def parse(statements: Mapping[str, str]) -> dict[str, TableDef]:
+    """The definitions of tables, from the statements that create each of them.
+
+    All at once: every question to DuckDB's catalogue takes milliseconds.
+    """
+    with duckdb.connect() as con:
+        con.execute("\n".join(statements.values()))
+        comments = dict(con.execute("select table_name, comment from duckdb_tables()").fetchall())
+        columns, constraints = (_by_table(con, sql) for sql in (_COLUMNS, _CONSTRAINTS))
+        return {
+            name: TableDef(
+                name=name,
+                comment=comments[name] or "",
+                schema=pa.schema(
+                    _delta_field(field, nullable=nullable)
+                    for field, (_, _, nullable, _) in zip(
+                        con.table(name).limit(0).to_arrow_table().schema, columns[name], strict=True
+                    )
+                ),
+                key=tuple(next(of for kind, _, of in constraints[name] if kind == "PRIMARY KEY")),
+                not_null=tuple(column for column, _, nullable, _ in columns[name] if not nullable),
+                checks=tuple(expression for kind, expression, _ in constraints[name] if kind == "CHECK"),
+                comments={column: comment or "" for column, _, _, comment in columns[name]},
+                sql_types={column: sql_type for column, sql_type, _, _ in columns[name]},
+            )
+            for name in statements
+        }
 
 
 def _by_table(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, list[tuple[Any, ...]]]:
