@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from imagelake.command import lake_option, option, run_job
 from imagelake.curate.clusters import clusters_of, usual_number
+from imagelake.curate.optional import check_seed
 from imagelake.curate.vectors import count_vectors, load_vectors, model_rows, the_model
 from imagelake.errors import UsageError
 from imagelake.lake.lake import Lake
@@ -34,6 +35,7 @@ class Config:
 
 def run(config: Config, lake: Lake) -> RunReport:
     """Cluster all vectors of the model."""
+    check_seed(config.seed)
     with Session(lake) as session:
         bound(session)
         model_id = the_model(session, config.model)

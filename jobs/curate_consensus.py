@@ -63,7 +63,7 @@ def _votes_and_scores(lake: Lake, config: Config) -> tuple[Votes, Scores | None,
         if not config.majority:
             model_id = chosen_predictions(session, config.task, config.predictions, with_baselines=True)
             if model_id is not None:
-                given, scores = stored_scores(session, votes.given(), model_id)
+                given, scores = stored_scores(session, votes.given(), model_id, are_votes=True)
                 votes = votes.like(given)
         left_out["without an out-of-sample prediction (settle them with --majority)"] = images - len(votes.said)
     return votes, scores, {key: value for key, value in left_out.items() if value}

@@ -14,6 +14,7 @@ from imagelake.curate.labels.given import Wanted
 from imagelake.curate.labels.issues import FILTERS, judge
 from imagelake.curate.labels.rows import class_rows, issue_rows
 from imagelake.curate.labels.run import Choice, labels_and_scores, summary
+from imagelake.curate.optional import check_seed
 from imagelake.errors import UsageError
 from imagelake.lake.lake import Lake
 from imagelake.lake.replace import replace_rows
@@ -59,6 +60,7 @@ def run(config: Config, lake: Lake) -> RunReport:
 
 
 def _hold(config: Config) -> None:
+    check_seed(config.seed)
     if not config.task:
         raise UsageError("which labels? give --task TASK")
     if config.predictions is not None and config.baseline is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from imagelake.command import lake_option, option, run_job
+from imagelake.curate.optional import check_seed
 from imagelake.curate.projection import METHODS, project
 from imagelake.curate.vectors import count_vectors, load_vectors, model_rows, the_model, vector_ids
 from imagelake.errors import UsageError
@@ -39,6 +40,7 @@ def run(config: Config, lake: Lake) -> RunReport:
     """Project the vectors of the model, or of a sample."""
     if config.max_points < 1:
         raise UsageError("--max-points must be at least 1")
+    check_seed(config.seed)
     with Session(lake) as session:
         bound(session)
         model_id = the_model(session, config.model)
@@ -50,10 +52,9 @@ def run(config: Config, lake: Lake) -> RunReport:
     report = RunReport(new_run_id(), "curate map")
     now = datetime.now(UTC)
     with start_run(lake, report, config, lake.ensure_tables(["projections"]), main_table="projections") as started:
-        places = project(vectors, config.method, config.seed)
-        method = pa.repeat(pa.scalar(config.method), len(ids))
-        rows = pa.table({"image_id": ids, "method": method, "x": places[:, 0], "y": places[:, 1]})
-        replaced = model_rows(rows, model_id, report.run_id, now)
+        places, method = project(vectors, config.method, config.seed)
+        columns = {"method": pa.repeat(pa.scalar(method), len(ids)), "x": places[:, 0], "y": places[:, 1]}
+        replaced = model_rows(pa.table({"image_id": ids, **columns}), model_id, report.run_id, now)
         written = replace_rows(lake, report.run_id, "projections", {"model_id": model_id}, replaced)
         started.count(read=len(ids), written=written)
     report.details["model"] = model_id

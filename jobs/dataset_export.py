@@ -1,7 +1,7 @@
 """Write a data set for training: imagefolder, webdataset, parquet, huggingface, coco, yolo, csv.
 
-Reads: `datasets`, `dataset_images`, `images` (one read each). Writes: --out; `failures` (pictures that cannot be read),
-then `exports` (one row).
+Reads: `datasets`, `dataset_images`, `images` (one read each). Writes: `exports` (one row, before any picture, so that a
+stopped export is known, too), then --out; `failures` (pictures that cannot be read).
 Usage: imagelake dataset export NAME[@VERSION] --lake LAKE --out DIR --format imagefolder [--size 512]
 """
 
@@ -43,7 +43,7 @@ class Config:
 
 
 def run(config: Config, lake: Lake) -> RunReport:
-    """Plan, write the pictures, then what stands beside them, then the marker that says that all is there."""
+    """Plan, note the place, write the pictures, then what stands beside them, then the marker that all is there."""
     report = RunReport(new_run_id(), "dataset export")
     tables = lake.ensure_tables(("exports", "failures", "datasets", "dataset_images", "images", "sightings"))
     with Session(lake, tables=tables) as session:
@@ -62,6 +62,7 @@ def run(config: Config, lake: Lake) -> RunReport:
             start_run(lake, report, config, tables, main_table="exports") as run,
             Progress("dataset export", count, quiet=config.quiet) as progress,
         ):
+            record_export(lake, run, version, config, count)
             written = []
             work = work_of(session, config.format, batch_rows(engine, count, 256))
             for batch in engine.run(work, stages) if config.format != "csv" else ():
@@ -72,7 +73,6 @@ def run(config: Config, lake: Lake) -> RunReport:
                 run.count(read=count, written=count)
             write_index(session, export, version, written)
             report.details = {"data set": version.label, **rows_told(session, export), **absent_told(session, export)}
-            record_export(lake, run, version, config)
             write_marker(export.out, marker, complete=True, written=count - report.rejected, rejected=report.rejected)
     return report
 

@@ -1,7 +1,7 @@
 """Find duplicates: equal pixels, look-alikes by hash and by embedding; nothing is deleted.
 
 Reads: `images`, `hashes`, `embeddings` of one model, `neighbours`, `quality`, `exif`, `calibrations`.
-Writes: `pairs` of each layer and all `groups` anew, `neighbours` where they are old; with --calibrate `calibrations`
+Writes: `pairs` of each layer and `groups` anew, `neighbours` where they are old; with --calibrate `calibrations`
 and nothing else. The view `quarantine` lists the pictures that a better one stands for.
 Usage: imagelake dedupe --lake LAKE [--layers pixels,phash,embedding] [--calibrate]
 """
@@ -17,6 +17,7 @@ from imagelake.curate.duplicates.groups import group_members
 from imagelake.curate.duplicates.layers import DEFAULT_BITS, LAYERS, compared, fresh_neighbours, model_named, settle
 from imagelake.curate.duplicates.pictures import KEEPERS, load_pictures
 from imagelake.curate.duplicates.rows import group_rows, pair_rows
+from imagelake.errors import UsageError
 from imagelake.extract.describing import describer
 from imagelake.lake.fragments import write_fragment
 from imagelake.lake.lake import Lake
@@ -61,6 +62,8 @@ def run(config: Config, lake: Lake) -> RunReport:
         for layer in layers:
             scope, rows = {"relation": layer.relation}, pair_rows(layer, pictures.image_ids, report.run_id)
             report.details[f"pairs by {layer.relation}"] = replace_rows(lake, report.run_id, "pairs", scope, rows)
+            if left_out := int((layer.item < 0).sum()):
+                report.details[f"not compared by {layer.relation}"] = left_out
         members = group_members(layers, len(pictures.image_ids))
         rows = group_rows(layers, members, pictures.image_ids, report.run_id)
         replace_rows(lake, report.run_id, "groups", {"relation": "duplicates"}, rows)
@@ -70,6 +73,8 @@ def run(config: Config, lake: Lake) -> RunReport:
 
 
 def _calibrate(config: Config, lake: Lake, report: RunReport) -> RunReport:
+    if config.sample < 2:
+        raise UsageError(f"--sample {config.sample}: two pictures at least")
     with Session(lake) as session, duckdb.connect() as con:
         model_id = model_named(session, config.model)
         describe = describer(model_id)

@@ -49,7 +49,7 @@ def run(config: Config, lake: Lake) -> RunReport:
         gone_in(session, chosen)
         report.details |= choice.elsewhere(session)
         if config.places is not None:
-            with open_output(config.places, "csv") as out:
+            with open_output(config.places, "csv", "--places") as out:
                 write_result(session.execute(choice.PLACES).to_arrow_reader(), "csv", out)
         if config.dry_run:
             report.job, report.status = "forget --dry-run", "succeeded"

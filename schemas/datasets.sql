@@ -28,7 +28,7 @@ comment on column datasets.folds is 'Number of folds; null with splits.';
 comment on column datasets.group_by is 'What was never separated: duplicate_group, owner, individual, burst, ...';
 comment on column datasets.seed is 'Seed of the split.';
 comment on column datasets.per_class is 'Images per class that were sampled at most; null for all.';
-comment on column datasets.classes is 'The classes, sorted; their positions are the class numbers of exports.';
+comment on column datasets.classes is 'The classes, sorted; their positions are the class numbers of exports, but for imagefolder and yolo, which number folders.';
 comment on column datasets.images is 'Number of images.';
 comment on column datasets.run_id is 'The run that wrote this row.';
 comment on column datasets.created_at is 'When it was made.';

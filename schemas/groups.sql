@@ -11,8 +11,8 @@ create table groups (
   check ((role = 'keeper') = (image_id = group_id)),
   primary key (relation, image_id)
 );
-comment on table groups is 'One row per image of a group of duplicates: connected components of pairs, every member verified against the keeper. Replaced as a whole, relation by relation.';
-comment on column groups.relation is 'duplicates: all layers of imagelake; fastdup: its connected components.';
+comment on table groups is 'One row per image of a group of duplicates: a keeper and the pictures that are alike with the keeper itself, every one verified; not all that pairs connect. Replaced as a whole, relation by relation.';
+comment on column groups.relation is 'duplicates: all layers of imagelake; fastdup: its pairs.';
 comment on column groups.image_id is 'The image (images.image_id).';
 comment on column groups.group_id is 'image_id of the keeper.';
 comment on column groups.role is 'keeper: the one to keep; member: its duplicate.';

@@ -6,7 +6,7 @@ with oddest as (
     *,
     row_number() over (order by mean_similarity, model_id, image_id) as entry
   from outliers
-  where percentile < 0.05
+  where percentile < 0.05 and mean_similarity < median_similarity
 ),
 
 few as (

@@ -57,11 +57,10 @@ keys as (
   from images
   union all
   select
-    image_id,
+    unnest(image_ids) as image_id,
     'same pixels' as reason,
-    pixel_hash as evidence
-  from "hashes"
-  where pixel_hash is not null
+    concat(pixel_hash, ' ', width_px, 'x', height_px, ' ', mode) as evidence
+  from duplicates
   union all
   select
     image_id,

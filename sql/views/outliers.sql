@@ -1,6 +1,7 @@
 -- grain: model_id, image_id. How alone an image is among its stored neighbours; the least mean_similarity is the oddest.
--- percentile: share of the model's images that are odder. robust_z: 0.6745 x (mean_similarity - median) / median absolute
--- deviation (Iglewicz and Hoaglin 1993, who call -3.5 or less an outlier); null where more than half are equal.
+-- percentile: share of the model's images that are odder: 0 for all where all are equal. median_similarity: the median of
+-- mean_similarity. robust_z: 0.6745 x (mean_similarity - median) / median absolute deviation (Iglewicz and Hoaglin 1993,
+-- who call -3.5 or less an outlier); null where more than half are equal.
 with closeness as (
   select
     model_id,
@@ -30,6 +31,7 @@ select
   c.mean_similarity,
   c.nearest_similarity,
   c.nearest_id,
+  s.middle as median_similarity,
   (rank() over (partition by c.model_id order by c.mean_similarity) - 1) / s.images as percentile,
   0.6745 * (c.mean_similarity - s.middle) / nullif(s.deviation, 0) as robust_z
 from closeness as c

@@ -130,6 +130,23 @@ def test_from_votes_to_label_issues_and_back(lake: Lake) -> None:
     assert [row[0] for row in agreed][1:] == [CLASSES[k] for k in true][1:]
 
 
+@pytest.mark.parametrize("kind", ["probe", "knn"])
+def test_a_class_that_the_baseline_does_not_know_is_settled_all_the_same(lake: Lake, kind: str) -> None:
+    vectors, true = blobs(90, 3)
+    put_vectors(lake, vectors)
+    said = np.tile(true[:, None], (1, 3)).astype(float)
+    said[0, 2] = np.nan
+    put_votes(lake, said, label(0, "zebra", "eve"))
+    consensus(lake)
+    curate_label_issues.run(curate_label_issues.Config(lake.root, "animal", consensus=True, baseline=kind), lake)
+    assert consensus(lake).written == 90
+    found = select(lake, "select label, consensus_quality, agreement from consensus_labels order by image_id")
+    assert [row[0] for row in found] == [CLASSES[k] for k in true]
+    assert found[0][2] == pytest.approx(2 / 3)
+    assert found[0][1] < min(row[1] for row in found[1:])
+    assert select(lake, "select images from annotators where annotator = 'eve'") == [(90,)]
+
+
 def test_an_annotator_who_contradicts_himself(lake: Lake) -> None:
     put_votes(lake, said_of(30), label(40, "ant"), label(40, "bee"), label(40, "ant", "bob"))
     refused(
@@ -161,7 +178,7 @@ def test_what_cannot_be_settled(lake: Lake) -> None:
     refused(lake, "the annotators agree on no image")
     put_votes(lake, said_of(30))
     put(lake, "predictions", [prediction(i, [0.9, 0.1], ["ant", "bee"]) for i in range(30)])
-    refused(lake, r"labels that are no class of m: 'cat' \(")
+    refused(lake, r"labels that are no class of m: 'cat' \(.*or settle them with --majority$")
     put(lake, "predictions", [prediction(i, [0.9, 0.1, 0.9], CLASSES, is_multilabel=True) for i in range(30)])
     refused(lake, "are for several labels per image")
 

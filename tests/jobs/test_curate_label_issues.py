@@ -118,7 +118,7 @@ def test_a_baseline_finds_planted_errors(lake: Lake, kind: str) -> None:
     folds = (120, 0, 4) if kind == "probe" else (0, None, None)
     assert kept == [(name, CLASSES, True, False, 120, *folds)]
     assert report.details["predictions"] == name
-    assert report.details["duplicates kept apart"] == "none known: `imagelake dedupe` finds them"
+    assert report.details["duplicates"] == "not looked for: run imagelake dedupe"
     if kind == "probe":
         given = given_of(codes, CLASSES)
         scores = probe_scores(vectors, given, folds_of(given, np.arange(120), 5, 0))
@@ -142,9 +142,12 @@ def test_copies_with_the_same_wrong_label_do_not_confirm_each_other(lake: Lake, 
     judge(lake, baseline=kind)
     assert select(lake, sql_of_copies) < [(6,)]
     put(lake, "groups", [keeper, *members])
+    ended = {"job": "dedupe", "status": "succeeded", "config": '{"calibrate": false}', "started_at": NOW}
+    put(lake, "runs", [{**ended, "finished_at": NOW, "code_version": "0", "engine": "local"}], job="dedupe")
     report = judge(lake, baseline=kind)
     assert select(lake, sql_of_copies) == [(6,)]
     assert report.details["duplicates kept apart"] == 5
+    assert "duplicates" not in report.details
     if kind == "probe":
         folds = f"select count(distinct fold) from predictions where image_id <= '{image_id(5)}'"
         assert select(lake, folds) == [(1,)]

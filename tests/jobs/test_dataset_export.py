@@ -15,10 +15,13 @@ from PIL import Image
 
 from imagelake.cli import main
 from imagelake.datasets.export import plan_rows
+from imagelake.datasets.shards import whole_file
 from imagelake.datasets.versions import find
+from imagelake.errors import StorageError
 from imagelake.jobs import dataset_create, dataset_export, ingest
 from imagelake.lake.lake import Lake, create_lake
 from imagelake.lake.session import Session
+from imagelake.lake.storage import Storage
 from tests.conftest import jpeg, picture
 from tests.jobs.datasets import rows
 from tests.jobs.same import bytes_of
@@ -36,6 +39,10 @@ SQL = """
       from sightings group by image_id
     ) as s using (image_id)
 """
+
+
+# The order of these names is not that of their folders.
+UNSORTED = {"Cat": "Cat", "aA": "aA", "a/b": "a_b", "cat dog": "cat dog", "cat": "cat-2"}
 
 
 def encoded(seed: int, kind: str, size: tuple[int, int] = (60, 40)) -> bytes:
@@ -105,6 +112,35 @@ def test_imagefolder(made: Lake, original: dict[str, bytes], tmp_path: Path, cap
     assert json.loads((tmp_path / "out" / "imagelake-export.json").read_text())["complete"] is True
 
 
+@pytest.fixture(scope="module")
+def unsorted(made: Lake) -> Lake:
+    """The same pictures as data set `unsorted`, with the classes of UNSORTED."""
+    sql = SQL.replace("['cat', 'Cat', 'a/b', 'Käse'][1 +", f"{list(UNSORTED)}[1 +").replace("% 4", "% 5")
+    dataset_create.run(dataset_create.Config("unsorted", made.root, sql=sql), made)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["imagefolder", "yolo"])
+def test_numbers_follow_the_folders(unsorted: Lake, tmp_path: Path, capsys: Capture, kind: str) -> None:
+    exported(unsorted, capsys, tmp_path / "out", kind, name="unsorted")
+    listed = json.loads((tmp_path / "out" / "classes.json").read_text())
+    folders = sorted(path.name for path in (tmp_path / "out" / "train").iterdir())
+    assert [(c["number"], c["folder"]) for c in listed] == list(enumerate(folders))
+    assert {c["class"]: c["folder"] for c in listed} == UNSORTED
+    found = {path.stem: path.parent.name for path in (tmp_path / "out").glob("*/*/*")}
+    assert found == {i: UNSORTED[row["labels"][0]] for i, row in rows(unsorted, "unsorted").items()}
+    if kind == "yolo":
+        names = (tmp_path / "out" / "data.yaml").read_text().partition("names:\n")[2]
+        assert names == "".join(f'  {n}: "{folder}"\n' for n, folder in enumerate(folders))
+
+
+def test_other_numbers_follow_the_classes(unsorted: Lake, tmp_path: Path, capsys: Capture) -> None:
+    exported(unsorted, capsys, tmp_path / "out", "csv", name="unsorted")
+    with (tmp_path / "out" / "images.csv").open(newline="") as file:
+        numbers = {row["label"]: int(row["class_number"]) for row in csv.DictReader(file)}
+    assert numbers == {name: n for n, name in enumerate(sorted(UNSORTED))}
+
+
 def test_webdataset(made: Lake, original: dict[str, bytes], tmp_path: Path, capsys: Capture) -> None:
     exported(made, capsys, tmp_path / "out", "webdataset")
     classes = [c["class"] for c in json.loads((tmp_path / "out" / "classes.json").read_text())]
@@ -150,7 +186,9 @@ def test_huggingface(made: Lake, original: dict[str, bytes], tmp_path: Path, cap
     splits = ["fold0", "fold1"] if name == "bare" else ["test", "train"]
     card = (tmp_path / "out" / "README.md").read_text()
     head = "---\nconfigs:\n- config_name: default\n  data_files:\n"
-    assert card.startswith(head + "".join(f"  - split: {s}\n    path: data/{s}/*.parquet\n" for s in splits) + "---\n")
+    assert card.startswith(
+        head + "".join(f'  - split: "{s}"\n    path: data/{s}/*.parquet\n' for s in splits) + "---\n"
+    )
     expected = rows(made, name)
     seen = 0
     for split in splits:
@@ -243,6 +281,14 @@ def test_imagefolder_of_several_labels_and_of_none(made: Lake, tmp_path: Path, c
     assert {p.name for p in (tmp_path / "bare").iterdir() if p.is_dir()} == {"fold1"}
 
 
+def test_a_split_alone_has_the_layout_of_the_whole(made: Lake, tmp_path: Path, capsys: Capture) -> None:
+    lists = SQL.replace("s.label", "if(s.split = 'train', ['cat', 'Cat'], [s.label]) as labels")
+    dataset_create.run(dataset_create.Config("uneven", made.root, sql=lists), made)
+    for split in ("train", "test"):
+        exported(made, capsys, tmp_path / split, "csv", "--split", split, name="uneven")
+        assert (tmp_path / split / "images.csv").read_text().splitlines()[0].endswith('"labels"')
+
+
 def test_formats_that_few_read_are_converted_and_sizes_hold(lake: Lake, tmp_path: Path, capsys: Capture) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -297,6 +343,55 @@ def test_a_half_export_is_known_and_completed(
     assert report["written"] > 0
 
 
+@pytest.mark.parametrize(("options", "splits"), [([], None), (["--split", "train,test"], ["test", "train"])])
+def test_a_failed_export_is_noted(
+    made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], splits: list[str] | None
+) -> None:
+    def fails(*_: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(dataset_export, "write_index", fails)
+    assert export(made, tmp_path / "out", "imagefolder", *options) == StorageError.exit_code
+    with Session(made) as session:
+        sql = "select images, splits from exports where location = $l"
+        assert session.execute(sql, {"l": str(tmp_path / "out")}).fetchall() == [(20, splits)]
+
+
+def test_after_forget_counts_are_true_and_an_older_export_is_named(tmp_path: Path, capsys: Capture) -> None:
+    lake = build(tmp_path)
+    exported(lake, capsys, tmp_path / "out", "csv")
+    [gone, *_] = rows(lake)
+    assert main(["forget", "--lake", lake.root, "--image-id", gone, "--reason", "asked"]) == 0
+    capsys.readouterr()
+    assert main(["dataset", "show", "set", "--lake", lake.root]) == 0
+    assert "\nimages: 19\n" in capsys.readouterr().out
+    assert main(["dataset", "show", "--lake", lake.root, "--format", "csv"]) == 0
+    assert {row["images"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))} == {"19"}
+    assert export(lake, tmp_path / "out", "csv") == 2
+    assert "holds this export, made before pictures were forgotten (set@1 as csv)" in capsys.readouterr().err
+    assert export(lake, tmp_path / "out", "parquet") == 2
+    assert "holds another export (set@1 as csv)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [b"{", b"[1]", b"{}", b"\xff"])
+def test_a_marker_of_something_else_is_no_export(made: Lake, tmp_path: Path, capsys: Capture, text: bytes) -> None:
+    (tmp_path / "imagelake-export.json").write_bytes(text)
+    assert export(made, tmp_path, "csv") == 2
+    assert "is not empty and no export of imagelake" in capsys.readouterr().err
+    assert (tmp_path / "imagelake-export.json").read_bytes() == text
+
+
+def test_a_place_that_cannot_be_made_is_one_line(made: Lake, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in (str(tmp_path / "file" / "x"), "/proc/x"):
+        assert export(made, place, "csv") == StorageError.exit_code
+        error = capsys.readouterr().err
+        assert place in error
+        assert error.count("\n") == 1
+    with pytest.raises(StorageError), whole_file(Storage(str(tmp_path / "file")), "x"):
+        pass
+
+
 def test_unreadable_pictures_are_rejected_and_the_rest_is_written(tmp_path: Path, capsys: Capture) -> None:
     lake = build(tmp_path, in_place=True)
     (tmp_path / "photos" / "00.jpeg").unlink()
@@ -309,7 +404,7 @@ def test_unreadable_pictures_are_rejected_and_the_rest_is_written(tmp_path: Path
             sql = "select reason, count(*) from failures where run_id = $r group by all order by all"
             assert session.execute(sql, {"r": report["run_id"]}).fetchall() == [("changed", 2), ("missing", 1)]
             sql = "select images, dataset, dataset_version, format from exports where run_id = $r"
-            assert session.execute(sql, {"r": report["run_id"]}).fetchall() == [(17, "set", 1, kind)]
+            assert session.execute(sql, {"r": report["run_id"]}).fetchall() == [(20, "set", 1, kind)], "as planned"
     annotated = [json.loads(p.read_text()) for p in (tmp_path / "coco" / "annotations").iterdir()]
     assert sum(len(one["images"]) for one in annotated) == 17
 

@@ -131,10 +131,34 @@ def test_duplicates_owners_individuals_bursts_and_columns_are_not_separated(lake
     assert joined["details"]["groups"].startswith("1, of which 1"), "groups by any key are joined"
 
 
+def deduped(lake: Lake, days: int = 0, config: str = '{"calibrate": false}') -> None:
+    """A run of dedupe that succeeded, so many days after the pictures came."""
+    at = NOW + timedelta(days=days)
+    row = {"run_id": f"dedupe {days} {config}", "started_at": at, "finished_at": at, "config": config}
+    fill(lake, "runs", [row], job="dedupe", status="succeeded", code_version="0", engine="local")
+
+
+def test_whether_duplicates_have_been_looked_for(lake: Lake, capsys: Capture) -> None:
+    images(lake, 6)
+    never = "not looked for: run imagelake dedupe"
+    assert created(lake, capsys)["details"]["duplicates"] == never
+    deduped(lake, config='{"calibrate": true}')
+    assert created(lake, capsys, "--group-by", "duplicate_group")["details"]["duplicates"] == never
+    deduped(lake)
+    assert "duplicates" not in created(lake, capsys, "--seed", 1)["details"], "it has found none"
+    assert "duplicates" not in created(lake, capsys, "--seed", 1, "--group-by", "duplicate_group")["details"]
+    fill(lake, "images", [{**_image(lake), "image_id": "f" * 64, "ingested_at": NOW + timedelta(days=2)}])
+    late = "not looked for in 1 image that came later: run imagelake dedupe"
+    assert created(lake, capsys)["details"]["duplicates"] == late
+    deduped(lake, days=3)
+    assert "duplicates" not in created(lake, capsys, "--seed", 2)["details"]
+
+
 def test_duplicates_are_kept_together_by_default_once_they_are_known(lake: Lake, capsys: Capture) -> None:
     ids = images(lake, 6)
     group = [{"image_id": i, "group_id": ids[0], "role": "member" if n else "keeper"} for n, i in enumerate(ids[:4])]
     fill(lake, "groups", group, relation="duplicates", size=4)
+    deduped(lake)
     report = created(lake, capsys, "--folds", 3)
     made = rows(lake)
     assert {made[i]["fold"] for i in ids[:4]} == {made[ids[0]]["fold"]}
@@ -146,7 +170,9 @@ def test_duplicates_are_kept_together_by_default_once_they_are_known(lake: Lake,
     late = created(lake, capsys, "--folds", 2, "--group-by", "duplicate_group,duplicate_pair")
     assert late["details"]["duplicates"].startswith("not looked for in 1 image ")
     assert {rows(lake, version=2)[i]["group_id"] for i in ids[:5]} == {min(ids[:5])}
-    assert created(lake, capsys, "--group-by", "")["details"]["group by"] == "nothing"
+    apart = created(lake, capsys, "--group-by", "")["details"]
+    assert apart["group by"] == "nothing"
+    assert apart["duplicates"] == "not kept together: 1 group may be in several splits; --group-by duplicate_group"
 
 
 def _image(lake: Lake) -> dict[str, Any]:
@@ -186,6 +212,11 @@ def test_annotators_that_disagree(lake: Lake, capsys: Capture) -> None:
     report = created(lake, capsys, "--task", "animal")
     assert report["details"]["consensus"].startswith("consensus_labels settles 3 images")
     assert Counter(row["labels"][0] for row in rows(lake).values()) == {"cat": 7, "dog": 3}
+    assert "labels newer than the consensus" not in report["details"]
+    newer = {"image_id": ids[0], "label": "dog", "labelled_at": NOW + timedelta(days=1)}
+    fill(lake, "labels", [newer], task="animal", annotator="ben", source="person")
+    report = created(lake, capsys, "--task", "animal", "--seed", 1)
+    assert report["details"]["labels newer than the consensus"] == "1 (run curate consensus again)"
 
 
 def test_several_labels_must_be_meant(lake: Lake, capsys: Capture) -> None:
@@ -194,6 +225,23 @@ def test_several_labels_must_be_meant(lake: Lake, capsys: Capture) -> None:
     assert "2 images with several labels" in refused(lake, capsys, "--task", "animal")
     created(lake, capsys, "--task", "animal", "--multi-label")
     assert rows(lake)[ids[0]]["labels"] == ["cat", "dog"]
+
+
+def test_columns_of_any_name_keep_images_together(lake: Lake, capsys: Capture) -> None:
+    images(lake, 30)
+    sql = "select image_id, ascii(image_id) // 3 as row, if(image_id < '8', 'low', 'high') as label from images"
+    parts = created(lake, capsys, "--group-by", "row", "--split", "0.5/0.5", sql=sql)
+    assert parts["details"]["group by"] == "row (known of 30 images)"
+    created(lake, capsys, "--group-by", "label", "--split", "0.5/0.5", sql=sql)
+    made = {(row["labels"][0], row["split"]) for row in rows(lake, version=2).values()}
+    assert len(made) == 2, "each label is in one split"
+
+
+def test_a_class_that_is_named_twice_is_one(lake: Lake, capsys: Capture) -> None:
+    animals(lake, 6)
+    created(lake, capsys, "--task", "animal", "--classes", "dog,cat,dog,eel")
+    with Session(lake) as session:
+        assert session.execute("select classes from datasets").fetchall() == [(["cat", "dog", "eel"],)]
 
 
 def test_balanced_sample(lake: Lake, capsys: Capture) -> None:
@@ -223,6 +271,12 @@ MISTAKES = [
     ("--group-by owners: choose of duplicate_group, .*column of the statement$", ["--group-by", "owners"], None),
     ("--per-class 0", ["--per-class", "0"], None),
     ("--per-class needs labels", ["--per-class", "5"], None),
+    (
+        "--per-class 3: none of the images has a label",
+        ["--classes", "a,b", "--per-class", "3"],
+        "select image_id, []::varchar[] as labels from images",
+    ),
+    ("--group-by split: .* cannot be named", ["--group-by", "split"], "select image_id, 'a' as split from images"),
     ("--seed -1", ["--seed", "-1"], None),
     ("--burst-seconds -1", ["--burst-seconds", "-1"], None),
     ("label and labels", [], "select image_id, 'a' as label, ['a'] as labels from images"),

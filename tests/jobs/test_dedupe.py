@@ -254,9 +254,32 @@ def test_hashes_of_an_older_definition_are_not_compared(lake: Lake) -> None:
     hashes = random_hashes(np.random.default_rng(5), 1).repeat(3, axis=0).view(np.int64)
     names = ("phash", "dhash", "dhash_vertical")
     columns = {name: hashes[:, n] for n, name in enumerate(names)}
-    write(lake, "hashes", {"image_id": [image_id(n) for n in range(3)], **columns, "version": [2, 1, 2]})
-    found(lake, layers=("phash",))
-    assert keepers(lake) == {2: 0}
+    write(lake, "hashes", {"image_id": [image_id(n) for n in range(3)], **columns, "version": [21, 11, 20]})
+    assert found(lake, layers=("phash",))["not compared by phash"] == 1
+    assert keepers(lake) == {2: 0}, "21 has a pixel_hash and 20 has none: one definition"
+
+
+def test_pictures_described_with_and_without_pixel_hash_are_compared(tmp_path: Path) -> None:
+    lake = made_of(tmp_path, {"one.png": picture(1, 320, 240)})
+    (tmp_path / "photos" / "half.jpg").write_bytes(planted(picture(1, 320, 240), "half_size"))
+    ingest.run(ingest.Config((str(tmp_path / "photos"),), lake.root, engine="local", quiet=True), lake)
+    options = {"only": ("hashes",), "pixel_hash": False, "engine": "local", "quiet": True}
+    extract.run(extract.Config(lake.root, embed=("descriptor",), **options), lake)
+    report = found(lake, **BRIEF)
+    assert (report["pairs by phash"], report["not compared by pixels"]) == (1, 1)
+    assert "not compared by phash" not in report
+    assert dedupe.run(dedupe.Config(lake.root, calibrate=True), lake).read == 2
+
+
+def test_equal_vectors_are_alike_at_a_cosine_of_one(lake: Lake) -> None:
+    vectors = np.abs(np.random.default_rng(8).normal(size=(20, 2048))).astype(np.float32)
+    vectors[:, 0] = 3_000  # what is added to it is lost in single precision
+    write_images(lake, 40)
+    write_vectors(lake, np.concatenate([vectors, vectors]))
+    found(lake, layers=("embedding",), min_similarity=1)
+    members = rows(lake, "select image_id, distance from quarantine")
+    assert len(members) >= 20
+    assert {distance for _, distance in members} == {0}
 
 
 @pytest.mark.parametrize(
@@ -264,9 +287,12 @@ def test_hashes_of_an_older_definition_are_not_compared(lake: Lake) -> None:
     [
         ({}, "--layers pixels,phash"),
         ({"layers": ("pixels",)}, "extract --only hashes"),
+        ({"layers": ("pixels",)}, "leave them out: --layers phash,embedding"),
         ({"layers": ("phash",)}, "extract --only hashes"),
         ({"layers": ("embedding",)}, "extract --embed descriptor"),
         ({"calibrate": True}, "extract --embed descriptor"),
+        ({"calibrate": True, "sample": -3}, "--sample -3: two"),
+        ({"calibrate": True, "sample": 1}, "--sample 1: two"),
         ({"layers": ("looks",)}, "choose from pixels,phash,embedding"),
         ({"layers": ()}, "give --layers"),
         ({**BRIEF, "keep": ("age",)}, "choose from resolution,bytes,quality,earliest"),

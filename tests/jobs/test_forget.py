@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from imagelake.cli import main
 from imagelake.jobs import extract, ingest
@@ -107,6 +109,47 @@ def test_what_a_person_has_to_do_is_told(rich: Lake, tmp_path: Path, capsys: pyt
     rows = (tmp_path / "places.csv").read_text().splitlines()
     assert rows[1:] == [f'"{gone}","export","/exports/birds"', f'"{gone}","original","{origin}"']
     assert Path(str(origin)).exists(), "the original is not ours"
+
+
+def test_exports_of_other_splits_and_lists_of_names(
+    lake: Lake, tmp_path: Path, make_pictures: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingested(lake, make_pictures(tmp_path / "photos", 3))
+    curated(lake, ids(lake))  # all of them in train
+    export = {"dataset": "birds", "dataset_version": 1, "format": "yolo", "images": 1}
+    rows = [
+        {**export, "location": "/exports/test", "splits": ["test"]},
+        {**export, "location": "/exports/both", "splits": ["test", "train"]},
+        {**export, "location": "/exports/names", "format": "csv", "images": 0},
+    ]
+    put(lake, exports=rows)
+    put(lake, exports=[{**rows[2], "location": "/exports/both"}])
+    capsys.readouterr()
+    places = tmp_path / "places.csv"
+    assert forget(lake, "--image-id", ids(lake)[0], "--dry-run", "--places", str(places)) == 0
+    told = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert {line: text for line, text in told.items() if line.startswith("in the export")} == {
+        "in the export /exports/birds": "1 picture (yolo of birds version 1)",
+        "in the export /exports/both": "1 picture (names only, csv of birds version 1);"
+        " 1 picture (yolo of birds version 1)",
+        "in the export /exports/names": "1 picture (names only, csv of birds version 1)",
+    }
+    found = [line.replace('"', "").split(",")[1:] for line in places.read_text().splitlines()[1:5]]
+    names = [["names", "/exports/both"], ["names", "/exports/names"]]
+    assert found == [["export", "/exports/birds"], ["export", "/exports/both"], *names]
+
+
+def test_a_lake_whose_exports_do_not_say_their_splits(
+    lake: Lake, tmp_path: Path, make_pictures: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingested(lake, make_pictures(tmp_path / "photos", 1))
+    curated(lake, ids(lake))
+    with Session(lake) as session:
+        older = session.arrow("select * exclude (splits) from exports")
+    shutil.rmtree(f"{lake.root}/tables/exports")
+    write_deltalake(f"{lake.root}/tables/exports", older)
+    assert forget(lake, "--image-id", ids(lake)[0], *WHY) == 0
+    assert "in the export /exports/birds: 1 picture" in capsys.readouterr().out
 
 
 def test_a_group_without_its_keeper_goes_and_one_of_a_data_set_is_renamed(
@@ -278,8 +321,11 @@ def test_a_dry_run_changes_nothing(
 ) -> None:
     described(lake, tmp_path, make_pictures, 3)
     curated(lake, ids(lake))
+    chosen = ("--sql", "select image_id from images order by 1 limit 2")
+    assert forget(lake, *chosen, "--dry-run", "--places", "/nowhere/x.csv") == 2
+    assert "--places /nowhere/x.csv: No such file" in capsys.readouterr().err
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in Path(lake.root).rglob("*") if p.is_file()}
-    assert forget(lake, "--sql", "select image_id from images order by 1 limit 2", "--dry-run") == 0
+    assert forget(lake, *chosen, "--dry-run") == 0
     told = capsys.readouterr().out
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in Path(lake.root).rglob("*") if p.is_file()} == before
     assert "pictures that would be taken out: 2" in told
@@ -299,6 +345,7 @@ def test_a_dry_run_changes_nothing(
         (["--sql", "select origin from sightings", *WHY], 6, "image_id"),
         (["--sql", "drop table images", *WHY], 6, "syntax error"),
         (["--sql", "select '' as image_id", *WHY], 2, "no image of the lake has the id"),
+        (["--sql", "select '' as image_id -- none", *WHY], 2, "no image of the lake has the id"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -7,6 +7,7 @@ import pytest
 
 from imagelake.cli import main
 from imagelake.curate import shared
+from imagelake.curate import vectors as stored
 from imagelake.curate.shared import make_neighbours, neighbours_are_current
 from imagelake.curate.vectors import load_vectors, vector_ids
 from imagelake.errors import UsageError
@@ -85,6 +86,17 @@ def test_rows_of_images_that_are_gone_are_stale(lake: Lake) -> None:
     assert not is_current(lake, 2)
     run(lake, k=2)
     assert name_of(0) not in {part for row in rows(lake) for part in (row[0], row[2])}
+
+
+def test_a_forgotten_neighbour_leaves_a_gap_and_is_replaced(lake: Lake) -> None:
+    put_vectors(lake, np.tri(6, 16, dtype=np.float32))  # 1 is nearest to 0, 2 to 1, ...
+    run(lake, k=3)
+    gone = name_of(2)
+    lake.delta("embeddings").delete(f"image_id = '{gone}'")
+    lake.delta("neighbours").delete(f"image_id = '{gone}' or other_id = '{gone}'")
+    assert not is_current(lake, 2), "there are two of each, but not the ranks 1 and 2"
+    run(lake, k=2)
+    assert [row[1] for row in rows(lake)] == [1, 2] * 5
 
 
 def test_models_do_not_mix(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,3 +185,14 @@ def test_load_vectors_in_the_order_of_the_ids(lake: Lake) -> None:
         np.testing.assert_allclose(loaded, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-6)
         some = vector_ids(session, MODEL)[3:9]
         np.testing.assert_array_equal(load_vectors(session, MODEL, some)[1], loaded[3:9])
+
+
+def test_load_vectors_that_lie_together(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "_ROWS", 4)
+    put_vectors(lake, groups(10, 3))
+    with Session(lake) as session:
+        ids, loaded = load_vectors(session, MODEL)
+        for part in (slice(0, 3), slice(13, 16), slice(27, 30), slice(0, 0)):
+            some = load_vectors(session, MODEL, ids[part])
+            assert some[0] == ids[part]
+            assert some[1].tolist() == loaded[part].tolist()

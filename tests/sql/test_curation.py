@@ -51,12 +51,36 @@ def test_outliers_are_those_far_from_their_neighbours(lake: Lake) -> None:
 
 def test_outliers_of_one_model_and_of_none(lake: Lake) -> None:
     ids = put_images(lake, range(4))
-    vectors = (np.eye(4) + 0.5) / 2
+    vectors = np.array([[1, 0], [0.9, 0.1], [0.8, 0.3], [0, 1]])
     put(lake, "neighbours", neighbours(ids, vectors, 2, "clip:a") + neighbours(ids, vectors, 2, "dino"))
     assert {row["model_id"] for row in ask(lake, "outliers", model="clip", share=1)} == {"clip:a"}
-    assert {row["robust_z"] for row in ask(lake, "outliers", model="", share=1)} == {None}, "all are equally far"
     with pytest.raises(QueryError, match="no neighbours of a model x: run curate neighbours"):
         ask(lake, "outliers", model="x", share=1)
+
+
+def test_where_all_are_equally_alone_none_is_odd(lake: Lake) -> None:
+    ids = put_images(lake, range(4))
+    put(lake, "neighbours", neighbours(ids[:2], np.full((2, 2), 0.5), 1))
+    assert rows(lake, "select percentile, robust_z from outliers") == [(0, None)] * 2
+    assert ask(lake, "outliers", model="", share=0.05) == []
+    assert rows(lake, sql_files("reports")["gallery_outliers"]) == []
+    vectors = np.eye(4)[[0, 0, 0, 1]]
+    put(lake, "neighbours", neighbours(ids, vectors, 1))
+    (odd,) = ask(lake, "outliers", model="", share=0.05)
+    assert (odd["image_id"], odd["robust_z"]) == (ids[3], None), "more than half are equal, and it is not"
+    assert len(rows(lake, sql_files("reports")["gallery_outliers"])) == 2
+
+
+def test_an_only_image_has_no_neighbours_to_compute(lake: Lake) -> None:
+    ids = put_images(lake, range(2))
+    with pytest.raises(QueryError, match="no neighbours: run curate neighbours"):
+        ask(lake, "outliers", model="", share=1)
+    vectors = [{"image_id": i, "model_id": "m:x@1", "vector": [1.0], "norm": 1.0} for i in ids]
+    put(lake, "embeddings", vectors[:1])
+    assert ask(lake, "outliers", model="", share=1) == ask(lake, "outliers", model="m", share=1) == []
+    put(lake, "embeddings", vectors)
+    with pytest.raises(QueryError, match="no neighbours of a model m: run"):
+        ask(lake, "outliers", model="m", share=1)
 
 
 # Imbalance

@@ -9,6 +9,7 @@ import pytest
 from imagelake.cli import main
 from imagelake.errors import QueryError
 from imagelake.lake.lake import Lake
+from imagelake.lake.session import sql_files
 from tests.sql.rows import NOW, ask, image_id, label, put, put_images, rows
 
 NEAR = {"min_similarity": 0.95, "seconds": 2}
@@ -103,6 +104,22 @@ def test_equal_pixels(split: Lake) -> None:
         [{"image_id": image_id(n), "pixel_hash": ("e" if n in (1, 7) else str(n)) * 128, **shared} for n in range(10)],
     )
     assert leaks(split) == both("same pixels", 1, 7)
+    assert rows(split, "select pixel_hash, images, width_px, mode from duplicates") == [("e" * 128, 2, 800, "RGB")]
+
+
+def test_equal_digests_of_other_shapes_are_not_equal_pixels(split: Lake) -> None:
+    shapes = [(800, 600, "RGB")] * 8 + [(600, 800, "RGB"), (800, 600, "L")]
+    sizes = [{"width_px": width, "height_px": height, "mode": mode} for width, height, mode in shapes]
+    put(split, "images", [{"image_id": image_id(n), **size} for n, size in enumerate(sizes)])
+    shared = {"pixel_hash": "e" * 128, "phash": 0, "dhash": 0, "dhash_vertical": 0}
+    put(split, "hashes", [{"image_id": image_id(n), **shared} for n in (5, 8, 9)])
+    assert leaks(split) == set()
+    assert rows(split, "select * from duplicates") == []
+    put(split, "hashes", [{"image_id": image_id(n), **shared} for n in (5, 7, 8, 9)])
+    assert leaks(split) == both("same pixels", 5, 7)
+    reports = sql_files("reports")
+    assert rows(split, reports["duplicates_by_kind"])[1][1:] == (1, 1)
+    assert [row[1:5] for row in rows(split, reports["duplicate_groups"])] == [(800, 600, "RGB", 2)]
 
 
 def test_an_owner_whether_of_a_record_or_in_exif(split: Lake) -> None:

@@ -51,16 +51,26 @@ def test_equal_vectors_are_ordered_by_index() -> None:
     assert similarity[45].tolist() == [0, 0, 0]
 
 
+def test_of_equal_vectors_one_is_searched_and_not_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = groups(300, 1)
+    vectors[::3] = vectors[0]
+    vectors[1:200:3] = directions(vectors[0] + np.float32(1e-5) * groups(67, 1))  # as good as equal
+    monkeypatch.setattr(knn, "_ROWS", 20)
+    monkeypatch.setattr(knn, "_COLUMNS", 300)
+    search, searched = knn._best, []
+    monkeypatch.setattr(knn, "_best", lambda v, rows, k: searched.append(len(rows)) or search(v, rows, k))
+    np.testing.assert_array_equal(nearest_to_all(vectors, 5)[0], best(vectors, 5))
+    assert max(searched) == 20
+    assert 67 < sum(searched) < 99 + 68
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
-def test_fewer_than_k_are_filled_up(count: int) -> None:
+def test_no_more_than_there_are(count: int) -> None:
     vectors = groups(count, 1) if count else np.empty((0, 16), np.float32)
-    indices, similarity = nearest_to_all(vectors, 5)
-    assert indices.shape == similarity.shape == (count, 5)
-    there = max(count - 1, 0)
-    assert (indices[:, there:] == -1).all()
-    assert (similarity[:, there:] == 0).all()
+    indices, similarity = nearest_to_all(vectors, 10**15)
+    assert indices.shape == similarity.shape == (count, max(count - 1, 0))
     for i in range(count):
-        assert sorted(indices[i, :there]) == [j for j in range(count) if j != i]
+        assert sorted(indices[i]) == [j for j in range(count) if j != i]
 
 
 @pytest.mark.parametrize("floor", [-1.0, 0.5, 0.97, 1.0])

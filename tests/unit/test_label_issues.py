@@ -93,6 +93,16 @@ def test_a_class_without_labels_and_one_with_a_single_image() -> None:
     np.testing.assert_array_equal(judged.is_issue, find_multilabel_issues(lists, scores[:, :2], n_jobs=1))
 
 
+def test_one_class_that_tells_something_is_judged_alone() -> None:
+    onehot, scores = noisy_onehot(3)
+    onehot[:, 1:] = True
+    judged = judge(given_of_onehot(onehot, NAMES), Scores("m", scores, True))
+    assert judged.unjudged == ["bee", "cat", "dog"]
+    alone, two = onehot[:, 0].astype(int), np.stack([1 - scores[:, 0], scores[:, 0]], axis=1)
+    np.testing.assert_array_equal(judged.is_issue, find_label_issues(alone, two, n_jobs=1))
+    np.testing.assert_allclose(judged.quality, get_label_quality_scores(alone, two), rtol=1e-6)
+
+
 def test_what_cannot_be_judged_is_said_in_one_line() -> None:
     codes, scores = noisy(4)
     with pytest.raises(UsageError, match="all images are 'ant'"):

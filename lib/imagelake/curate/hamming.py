@@ -73,7 +73,7 @@ def hamming_join(queries: NDArray[np.uint64], hashes: NDArray[np.uint64], distan
 
 
 def hamming_pair_blocks(hashes: NDArray[np.uint64], distance: int) -> Iterator[Pairs]:
-    """What `hamming_pairs` gives, in parts: for more pairs than fit into memory."""
+    """What `hamming_pairs` gives, in parts."""
     for rows, columns, bits in _blocks(hashes, hashes, distance, is_self=True):
         yield np.minimum(rows, columns), np.maximum(rows, columns), bits
 

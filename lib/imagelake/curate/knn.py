@@ -50,22 +50,21 @@ def nearest_to_all(vectors: NDArray[np.float32], k: int) -> Nearest:
         k: how many.
 
     Returns:
-        Indices int64 (n, k), and cosines float32 (n, k), best first, equal ones by index, itself left out. Where n - 1
-        is less than k, the rest is index -1 and cosine 0.
+        Indices int64 (n, k), and cosines float32 (n, k), best first, equal ones by index, itself left out; n - 1 of
+        them where k is more.
 
     Raises:
         ModelUnavailable: faiss is not installed.
     """
     library, n = faiss(), len(vectors)
-    indices, cosines = np.full((n, k), -1), np.zeros((n, k), np.float32)
-    if n > 1:
-        asked = min(n, k + 1 + _SPARE)
-        scores, found = library.knn(vectors, vectors, asked, metric=library.METRIC_INNER_PRODUCT)
-        kept = min(k, n - 1)
-        scores, found, unsettled = _settle(scores, found, kept, asked < n)
-        indices[:, :kept], cosines[:, :kept] = found, scores
-        for row in unsettled:
-            indices[row], cosines[row] = _nearest_to(vectors, int(row), k)
+    k = min(k, n - 1)
+    if k < 1:
+        return np.empty((n, 0), np.int64), np.empty((n, 0), np.float32)
+    asked = min(n, k + 1 + _SPARE)
+    scores, found = library.knn(vectors, vectors, asked, metric=library.METRIC_INNER_PRODUCT)
+    cosines, indices, unsettled = _settle(scores, found, k, asked < n)
+    if len(unsettled):
+        indices[unsettled], cosines[unsettled] = _nearest_to(vectors, unsettled, k)
     return indices, cosines
 
 
@@ -81,14 +80,25 @@ def _settle(
     return rounded, found, np.flatnonzero(rounded[:, -1] <= last) if more else np.empty(0, np.int64)
 
 
-def _nearest_to(vectors: NDArray[np.float32], row: int, k: int) -> Nearest:
-    """One row of `nearest_to_all`, where many are equal; k is less than n - 1."""
-    cosines = _rounded(vectors @ vectors[row])
-    cosines[row] = -np.inf
-    floor = np.partition(cosines, -k)[-k]
-    best = np.flatnonzero(cosines >= floor)
-    best = best[np.argsort(-cosines[best], kind="stable")][:k]
-    return best, cosines[best]
+def _nearest_to(vectors: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Nearest:
+    """Some rows of `nearest_to_all`, where many cosines are equal; of equal vectors one is searched for all."""
+    whole = vectors[rows].view(np.dtype((np.void, vectors[0].nbytes))).ravel()
+    _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
+    at_once = max(1, _ROWS * _COLUMNS // len(vectors))
+    parts = [_best(vectors, rows[first[start : start + at_once]], k + 1) for start in range(0, len(first), at_once)]
+    best, cosines = (np.concatenate(part)[kind] for part in zip(*parts, strict=True))
+    return _without_self((cosines, best), rows, k)
+
+
+def _best(vectors: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Nearest:
+    """The k best of some rows among all, themselves included."""
+    cosines = _rounded(vectors[rows] @ vectors.T)
+    floors = np.partition(cosines, -k, axis=1)[:, -k]
+    best = np.empty((len(rows), k), np.int64)
+    for i, (row, floor) in enumerate(zip(cosines, floors, strict=True)):
+        above = np.flatnonzero(row > floor)
+        best[i] = np.append(above[np.argsort(-row[above], kind="stable")], np.flatnonzero(row == floor))[:k]
+    return best, np.take_along_axis(cosines, best, 1)
 
 
 def _rounded(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -114,7 +124,7 @@ def cosine_pairs(vectors: NDArray[np.float32], min_similarity: float) -> Pairs:
 
 
 def cosine_pair_blocks(vectors: NDArray[np.float32], min_similarity: float) -> Iterator[Pairs]:
-    """What `cosine_pairs` gives, in parts: for more pairs than fit into memory."""
+    """What `cosine_pairs` gives, in parts."""
     tile = np.empty((_ROWS, _COLUMNS), np.float32)
     for top in range(0, len(vectors), _ROWS):
         rows = vectors[top : top + _ROWS]
@@ -149,7 +159,8 @@ def nearest_by_lists(vectors: NDArray[np.float32], k: int, seed: int = 0) -> tup
         seed: of the lists and the sample.
 
     Returns:
-        As `nearest_to_all`, and the recall: the share of the exact neighbours of a sample that was found.
+        As `nearest_to_all`, index -1 and cosine 0 where the lists hold too few, and the recall: the share of the exact
+        neighbours of a sample that was found.
 
     Raises:
         ModelUnavailable: faiss is not installed.

@@ -15,16 +15,17 @@ _PERPLEXITY = 30.0
 _FEWEST = 5  # points that t-SNE can lay out
 
 
-def project(vectors: NDArray[np.float32], method: str, seed: int) -> NDArray[np.float64]:
+def project(vectors: NDArray[np.float32], method: str, seed: int) -> tuple[NDArray[np.float64], str]:
     """Lay vectors out.
 
     Args:
         vectors: float32 (n, d), each of length 1, n >= 1.
-        method: tsne or pca; fewer than 5 points are laid out by pca.
+        method: tsne or pca; fewer than 5 points, and points that are all equal, are laid out by pca.
         seed: the same gives the same.
 
     Returns:
-        float64 (n, 2), both coordinates scaled alike so that the longer side of the map goes from -1 to 1.
+        float64 (n, 2), both coordinates scaled alike so that the longer side of the map goes from -1 to 1; and the
+        method that laid them out.
 
     Raises:
         ModelUnavailable: scikit-learn is not installed.
@@ -32,12 +33,14 @@ def project(vectors: NDArray[np.float32], method: str, seed: int) -> NDArray[np.
     # One thread: thousands of short steps, which threads only hinder, and the same map on every machine.
     with needed("threadpoolctl").threadpool_limits(1):
         components = _principal(vectors, _COMPONENTS if method == "tsne" else 2, seed)
-        if method == "tsne" and len(vectors) >= _FEWEST and components.any():
+        if method == "tsne" and not (len(vectors) >= _FEWEST and components.any()):
+            method = "pca"
+        if method == "tsne":
             perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
             beginning = _beginning(components)
             tsne = needed("sklearn.manifold").TSNE(perplexity=perplexity, init=beginning, random_state=seed)
             components = tsne.fit_transform(components)
-    return _scaled(components[:, :2].astype(np.float64))
+    return _scaled(components[:, :2].astype(np.float64)), method
 
 
 def _principal(vectors: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ with vectors as (
   select image_id, computed_at from embeddings where model_id = $model_id and norm > 0
 ),
 known as (
-  select image_id, count(*) as ranks, min(computed_at) as computed_at
+  select image_id, count(*) as ranks, max(rank) as last_rank, min(computed_at) as computed_at
   from neighbours
   where model_id = $model_id
   group by image_id
@@ -42,6 +42,7 @@ cross join wanted as w
 where
   v.image_id is null
   or coalesce(n.ranks, 0) < w.ranks
+  or n.last_rank > n.ranks
   or v.computed_at > n.computed_at
 """
 
@@ -59,7 +60,8 @@ class Made:
 def neighbours_are_current(session: Session, model_id: str, k: int) -> bool:
     """Whether the table holds the k nearest of every image with a vector of the model, and of no others.
 
-    It does with more than k, too: read `rank <= k`. It does not where a vector was computed after the rows.
+    It does with more than k, too: read `rank <= k`. It does not where a vector was computed after the rows, or
+    where a neighbour has been forgotten, which leaves a gap in the ranks.
     """
     ((wrong,),) = session.execute(_CURRENT, {"model_id": model_id, "k": k}).fetchall()
     return not wrong

@@ -110,6 +110,8 @@ def load_vectors(
         found = np.array(batch.column("image_id").to_numpy(zero_copy_only=False), dtype="S64")
         rows = np.searchsorted(places, found).clip(max=max(len(places) - 1, 0))
         wanted = np.flatnonzero(places[rows] == found) if len(places) else np.empty(0, np.int64)
+        if not len(wanted):
+            continue
         values = _directions(batch.take(pa.array(wanted)), vectors.shape[1], model_id)
         if not vectors.size:
             vectors = np.empty((len(places), values.shape[1]), np.float32)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from imagelake.datasets.options import number_of
 from imagelake.errors import QueryError, UsageError
+from imagelake.lake.labels import newer_labels
 from imagelake.lake.script import run_query
 from imagelake.lake.session import Session
 
@@ -94,7 +95,8 @@ def labelled(
         labels = _of_task(session, task, told)
     else:
         labels = pa.array([[]], _LABELS).take(pa.array([0] * chosen.num_rows))
-    rows = chosen.drop_columns(given).append_column("labels", labels)
+    others = [name for name in chosen.schema.names if name != "labels"]  # label stays, for --group-by
+    rows = chosen.select(others).append_column("labels", labels)
     rows = rows.filter(pc.is_valid(rows["labels"]))
     if missing := chosen.num_rows - rows.num_rows:
         told["left out"] = f"{number_of(missing, 'image')} without a label"
@@ -160,6 +162,8 @@ def _of_task(session: Session, task: str, told: dict[str, str | None]) -> pa.Chu
         )
     if settled := found.filter(torn).num_rows:
         told["consensus"] = f"consensus_labels settles {number_of(settled, 'image')} on which annotators disagree"
+        if newer := newer_labels(session, task):
+            told["labels newer than the consensus"] = f"{newer:,} (run curate consensus again)"
     return found["labels"].cast(_LABELS)
 
 

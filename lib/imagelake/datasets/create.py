@@ -42,7 +42,7 @@ def classes_of(rows: pa.Table, given: Sequence[str] | None) -> list[str]:
     found = set(pc.unique(pc.list_flatten(rows["labels"])).to_pylist())
     if given:
         check_labels(found, given)
-    return sorted(given or found)
+    return sorted(set(given or found))
 
 
 def flat_labels(rows: pa.Table, classes: Sequence[str]) -> tuple[Indices, Indices]:
@@ -56,7 +56,7 @@ def sampled(rows: pa.Table, classes: Sequence[str], most: int | None, seed: int)
     """At most so many rows per class, None for all; returns them, and a sentence on classes that have fewer.
 
     Raises:
-        UsageError: there are no labels.
+        UsageError: there are no labels, of any class or of any image.
     """
     if most is None:
         return rows, None
@@ -65,6 +65,8 @@ def sampled(rows: pa.Table, classes: Sequence[str], most: int | None, seed: int)
     starts, flat = flat_labels(rows, classes)
     kept = balanced(draw(seed, rows["image_id"].to_pylist()), starts, flat, most)
     rows = rows.filter(pa.array(kept))
+    if not rows.num_rows:
+        raise UsageError(f"--per-class {most}: none of the images has a label, nothing to draw from")
     _, flat = flat_labels(rows, classes)
     few = [(classes[c], int(n)) for c, n in enumerate(np.bincount(flat, minlength=len(classes))) if n < most]
     listed = ", ".join(f"{name} {n:,}" for name, n in few[:10])

@@ -34,7 +34,7 @@ class Export:
         format: one of FORMATS.
         size_px: longest side of larger pictures after resizing; None leaves all sizes.
         keep_format: leave formats alone that few programs read.
-        classes: the classes; positions are class numbers.
+        classes: the classes; positions are class numbers. In the order of their folders where readers number those.
         folders: their folder names.
         multi: whether images have several labels (or none), so that no folder can stand for the class.
         continues: whether an earlier run began the same.
@@ -105,6 +105,10 @@ select
   bit_xor(md5_number(concat_ws(chr(31), image_id, array_to_string(labels, chr(30)), place, length_bytes)))::varchar
 from export_rows
 """
+# Of the whole data set, so that its splits have one layout, exported together or not.
+_MULTI = """
+select bool_or(len(labels) <> 1) from dataset_images where dataset = $name and dataset_version = $number
+"""
 
 
 def plan_rows(session: Session, version: Version, places: Sequence[str], shard_mb: int) -> int:
@@ -138,7 +142,7 @@ def prepared(
         raise UsageError("give --out and --format")
     if config.size is not None and config.size < 1:
         raise UsageError(f"--size {config.size}: give at least 1 pixel")
-    multi = session.execute("select bool_or(len(labels) <> 1) from export_rows").fetchall()[0][0]
+    multi = session.execute(_MULTI, version.key).fetchall()[0][0]
     if multi and config.format == "yolo":
         raise UsageError("yolo's layout has one class per picture: export coco, or a data set with one label per image")
     count, digest = session.execute(_DIGEST).fetchall()[0]
@@ -153,7 +157,8 @@ def prepared(
         "rows": digest,
     }
     out = Storage(config.out)
-    classes = version.row["classes"]
+    folders = dict(zip(version.row["classes"], safe_names(version.row["classes"]), strict=True))
+    classes = sorted(folders, key=lambda name: folders[name] if config.format in CLASS_FOLDERS else name)
     export = Export(
         lake=lake,
         out=out,
@@ -162,7 +167,7 @@ def prepared(
         size_px=config.size,
         keep_format=config.keep_format or config.format in ("parquet", "csv"),
         classes=tuple(classes),
-        folders=tuple(safe_names(classes)),
+        folders=tuple(folders[name] for name in classes),
         multi=multi,
         continues=_has_begun(out, config.out, marker, lake.root),
     )
@@ -173,13 +178,15 @@ def _has_begun(out: Storage, name: str, marker: dict[str, Any], lake: str) -> bo
     """Whether the folder holds this export, whole or half; False where it is new or empty."""
     if f"{out.uri('').rstrip('/')}/".startswith(f"{Storage(lake).uri('').rstrip('/')}/"):
         raise UsageError(f"--out {name} is inside of the lake: name a folder outside")
-    if out.exists(MARKER):
-        there = json.loads(out.read(MARKER))
-        if {key: there.get(key) for key in marker} == marker:
+    if there := _marker_in(out):
+        differing = {key for key in marker if there.get(key) != marker[key]}
+        if not differing:
             return True
+        what = (
+            "another export" if differing - {"images", "rows"} else "this export, made before pictures were forgotten"
+        )
         raise UsageError(
-            f"--out {name} holds another export ({there['dataset']} as {there['format']}):"
-            " remove it, or name another folder"
+            f"--out {name} holds {what} ({there['dataset']} as {there['format']}): remove it, or name another folder"
         )
     base = out.path("").rstrip("/")
     found = out.filesystem.get_file_info(base)
@@ -188,6 +195,17 @@ def _has_begun(out: Storage, name: str, marker: dict[str, Any], lake: str) -> bo
     if out.filesystem.get_file_info(fs.FileSelector(base, allow_not_found=True)):
         raise UsageError(f"--out {name} is not empty and no export of imagelake: name a new or empty folder")
     return False
+
+
+def _marker_in(out: Storage) -> dict[str, Any] | None:
+    """What `imagelake-export.json` says; None where there is none, or one that is not ours."""
+    if not out.exists(MARKER):
+        return None
+    try:
+        there = json.loads(out.read(MARKER))
+    except ValueError:
+        return None
+    return there if isinstance(there, dict) and {"dataset", "format"} <= there.keys() else None
 
 
 def write_marker(out: Storage, marker: dict[str, Any], **more: object) -> None:

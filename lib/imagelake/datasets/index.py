@@ -126,7 +126,9 @@ def card(version: Version, places: list[str]) -> str:
         raise UsageError(
             f"splits {', '.join(places)}: the datasets library knows letters, digits and '_' in names only"
         )
-    files = "".join(f"  - split: {n}\n    path: data/{p}/*.parquet\n" for n, p in zip(names, places, strict=True))
+    files = "".join(  # as JSON, which is YAML: a bare `no` would be false
+        f"  - split: {json.dumps(n)}\n    path: data/{p}/*.parquet\n" for n, p in zip(names, places, strict=True)
+    )
     row = version.row
     statement = "\n".join(f"    {line}" for line in row["statement"].splitlines())
     return (

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imagelake.datasets.options import number_of
 from imagelake.errors import UsageError
+from imagelake.lake.dedupe_runs import not_looked_for
 from imagelake.lake.session import Session
 
 Indices = NDArray[np.int64]
@@ -58,19 +59,20 @@ KEYS = {
         select image_id, (make, model, artist, number) as value from bursts
     """,
 }
+_OWN = ("image_id", "labels", "split")  # columns with a meaning that is not that of a group
 _KNOWN = """
 with shared as ({key})
 select count(distinct s.image_id) from shared as s semi join dataset_rows as d on s.image_id = d.image_id
 """
-_NEWER = """
+_APART = """
 select count(*)
-from images as i
-semi join dataset_rows as d on i.image_id = d.image_id
-where i.ingested_at > (
-  select greatest(
-    (select max(found_at) from groups where relation = 'duplicates'),
-    (select max(found_at) from pairs where relation <> 'fastdup')
-  )
+from (
+  select g.group_id
+  from groups as g
+  semi join dataset_rows as d on g.image_id = d.image_id
+  where g.relation = 'duplicates'
+  group by g.group_id
+  having count(*) > 1
 )
 """
 # One line of each value: its least row, joined with every other row of the value.
@@ -79,7 +81,7 @@ with shared as ({key}),
 pairs_of_rows as (
   select d.row as one, min(d.row) over (partition by s.value) as other
   from shared as s
-  join dataset_rows as d on s.image_id = d.image_id
+  join dataset_numbers as d on s.image_id = d.image_id
 )
 select one, other from pairs_of_rows where one <> other
 """
@@ -100,10 +102,9 @@ def pairs_of(session: Session, rows: pa.Table, group_by: Sequence[str], burst_s:
     Raises:
         UsageError: a name is neither a key nor a column.
     """
-    columns = [name for name in rows.schema.names if name not in ("image_id", "labels", "split")]
-    session.con.register(
-        "dataset_rows", rows.drop_columns(["labels"]).append_column("row", pa.array(np.arange(rows.num_rows)))
-    )
+    columns = [name for name in rows.schema.names if name not in _OWN]
+    session.con.register("dataset_rows", rows.drop_columns(["labels"]))
+    session.con.register("dataset_numbers", pa.table({"image_id": rows["image_id"], "row": np.arange(rows.num_rows)}))
     left, right, told = [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
     for name in group_by:
         key = _key(name, columns)
@@ -122,6 +123,8 @@ def _key(name: str, columns: Sequence[str]) -> str:
         return f"select image_id, {quoted} as value from dataset_rows where {quoted} is not null"
     if name in KEYS:
         return KEYS[name]
+    if name in _OWN:
+        raise UsageError(f"--group-by {name}: {', '.join(_OWN)} cannot be named; select it as a column of another name")
     own = f" ({', '.join(columns)})" if columns else ""
     raise UsageError(f"--group-by {name}: choose of {', '.join(KEYS)}, or a column of the statement{own}")
 
@@ -134,9 +137,10 @@ def default_keys(session: Session) -> tuple[str, ...]:
 
 def duplicates_told(session: Session, group_by: Sequence[str]) -> str | None:
     """A warning where duplicates may be on both sides of a split; None where they are not."""
-    if "duplicate_group" not in group_by and "duplicate_pair" not in group_by:
-        return (
-            "not kept together: near-duplicates may be in several splits; imagelake dedupe, --group-by duplicate_group"
-        )
-    since = session.execute(_NEWER).fetchall()[0][0]
-    return f"not looked for in {number_of(since, 'image')} that came later: run imagelake dedupe" if since else None
+    if not {"duplicate_group", "duplicate_pair"} & set(group_by):
+        known = session.execute(_APART).fetchall()[0][0]
+        if known:
+            return (
+                f"not kept together: {number_of(known, 'group')} may be in several splits; --group-by duplicate_group"
+            )
+    return not_looked_for(session, "dataset_rows")

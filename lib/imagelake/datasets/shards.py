@@ -63,7 +63,7 @@ def shard_name(export: Export, place: str, number: int) -> str:
 def whole_file(storage: Storage, relative: str) -> Iterator[BinaryIO]:
     """A file to write to that is there when it is complete: renamed on a disk, and a multipart upload in a bucket."""
     path = storage.path(relative)
-    with storage_errors(storage.uri(relative)):
+    with storage_errors(storage.uri(relative), writing=True):
         if is_remote(storage.root):
             try:
                 with storage.filesystem.open_output_stream(path) as out:

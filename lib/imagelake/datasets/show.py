@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from imagelake.datasets.versions import Version
 
 LIST = """
-select dataset, dataset_version, images, len(classes) as classes, task, splits, folds, created_at
-from datasets
-order by dataset, dataset_version
+with counted as (select dataset, dataset_version, count(*) as images from dataset_images group by all)
+select
+  d.dataset, d.dataset_version, coalesce(c.images, 0) as images, len(d.classes) as classes, d.task, d.splits, d.folds,
+  d.created_at
+from datasets as d
+left join counted as c on d.dataset = c.dataset and d.dataset_version = c.dataset_version
+order by d.dataset, d.dataset_version
 """
 GROUPS = """
 with sizes as (
@@ -17,7 +21,7 @@ with sizes as (
   where dataset = $name and dataset_version = $number
   group by group_id
 )
-select count(*), count(*) filter (images > 1), max(images) from sizes
+select count(*), count(*) filter (images > 1), coalesce(max(images), 0), coalesce(sum(images), 0)::bigint from sizes
 """
 # grain: class, and one line for all images
 COUNTS = """
@@ -95,7 +99,7 @@ def described(version: Version, groups: Sequence[int]) -> str:
     row = version.row
     lines = {
         "data set": version.label,
-        "images": f"{row['images']:,}",
+        "images": f"{groups[3]:,}",
         "task": row["task"],
         "classes": len(row["classes"]),
         "splits": ", ".join(f"{name} {share:.4g}" for name, share in row["splits"].items()) or None,

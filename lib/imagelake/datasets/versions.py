@@ -148,15 +148,16 @@ def publish(lake: Lake, run: Run, table: DeltaTable, row: Mapping[str, Any], ima
     return f"{row['dataset']}@{number}"
 
 
-def record_export(lake: Lake, run: Run, version: Version, config: Any) -> None:
-    """Append the row of `exports` and commit it."""
+def record_export(lake: Lake, run: Run, version: Version, config: Any, images: int) -> None:
+    """Append the row of `exports` for an export that is to have so many images, and commit it."""
     definition = table_def("exports")
     row = {
         "dataset": version.row["dataset"],
         "dataset_version": version.row["dataset_version"],
         "format": config.format,
         "location": Storage(config.out).uri("").rstrip("/"),
-        "images": 0 if config.format == "csv" else run.report.written + run.report.already_present,
+        "images": 0 if config.format == "csv" else images,
+        "splits": sorted(config.split) or None,
         "run_id": run.report.run_id,
         "exported_at": datetime.now(UTC),
     }

@@ -36,7 +36,8 @@ THUMBNAILS_VERSION = 1
 QUALITY_PX = 1024  # of the longest side: what the detectors' constants are made for
 QUALITY = Output("quality", 1, ("method", "imagelake"))
 COMPATIBLE_QUALITY = Output("quality", 1, ("method", "digikam"))
-# The full hashes supersede the ones without pixel_hash; leave room for both when the definition changes.
+# The full hashes supersede the ones without pixel_hash; what differs in the last digit only has the same perceptual
+# hashes, which `dedupe` compares: raise the digits before it when the definition changes.
 HASHES_WITHOUT_PIXEL_HASH = 10
 HASHES_VERSION = 11
 

@@ -14,7 +14,8 @@ from imagelake.lake.tables import table_def, table_names
 _SHOWN = 10
 _CHOSEN = """
 select c.image_id, c.image_id in (select image_id from forgotten) as is_forgotten
-from (select distinct image_id from ({chosen}) where image_id is not null) as c
+from (select distinct image_id from ({chosen}
+) where image_id is not null) as c
 where {known} c.image_id in (select image_id from images union all select image_id from forgotten)
 order by c.image_id
 """
@@ -58,22 +59,35 @@ def with_derived(session: Session, chosen: pa.Table) -> pa.Table:
     return found
 
 
-# Every copy that is not ours to delete, image by image.
-PLACES = """
-select d.image_id, 'export' as kind, e.location as place
-from exports as e
-join dataset_images as d on e.dataset = d.dataset and e.dataset_version = d.dataset_version
-where d.image_id in (from gone)
+# grain: image, export. The first statement gives older lakes the column that they lack: without it, all splits.
+_EXPORTED = """
+with noted as (
+  select null::varchar[] as splits where false
+  union all by name
+  from exports
+),
+exported as (
+  select e.location, e.format, e.dataset, e.dataset_version, d.image_id
+  from noted as e
+  join dataset_images as d on e.dataset = d.dataset and e.dataset_version = d.dataset_version
+  where
+    d.image_id in (from gone)
+    and (e.splits is null or list_contains(e.splits, coalesce(d.split, 'fold' || d.fold)))
+)
+"""
+# Every copy that is not ours to delete, image by image; and the lists in which it is named.
+PLACES = f"""
+{_EXPORTED}
+select image_id, if(format = 'csv', 'names', 'export') as kind, location as place from exported
 union
 select image_id, 'original' as kind, origin as place from sightings where image_id in (from gone)
 order by image_id, kind, place
 """
 
-_EXPORTS = """
-select e.location, e.format, e.dataset, e.dataset_version, count(distinct d.image_id) as images
-from exports as e
-join dataset_images as d on e.dataset = d.dataset and e.dataset_version = d.dataset_version
-where d.image_id in (from gone)
+_EXPORTS = f"""
+{_EXPORTED}
+select location, if(format = 'csv', 'names only, csv', format), dataset, dataset_version, count(distinct image_id)
+from exported
 group by all
 order by all
 """
@@ -91,10 +105,11 @@ where other not in (from gone)
 
 def elsewhere(session: Session) -> dict[str, str]:
     """What a person has to do by hand, as lines of a report: exports, originals, look-alikes that stay."""
-    told = {
-        f"in the export {place}": f"{images:,} picture{'s'[: images != 1]} ({form} of {dataset} version {version})"
-        for place, form, dataset, version, images in session.execute(_EXPORTS).fetchall()
-    }
+    told: dict[str, str] = {}
+    for place, form, dataset, version, images in session.execute(_EXPORTS).fetchall():
+        line = f"in the export {place}"
+        text = f"{images:,} picture{'s'[: images != 1]} ({form} of {dataset} version {version})"
+        told[line] = f"{told[line]}; {text}" if line in told else text  # one place may have been used again
     origins = [row[0] for row in session.execute(_ORIGINS).fetchall()]
     if origins:
         more = f", ... ({len(origins) - _SHOWN:,} more: --places FILE)" if len(origins) > _SHOWN else ""

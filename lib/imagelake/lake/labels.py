@@ -1,4 +1,7 @@
-"""Labels from folder names and from records: queries, so that they also cover pictures that came earlier."""
+"""Labels from folder names and from records: queries, so that they also cover pictures that came earlier.
+
+And whether a consensus is older than the labels that it was made of.
+"""
 
 import duckdb
 import pyarrow as pa
@@ -87,6 +90,13 @@ def label_images(lake: Lake, run: Run) -> None:
     """Give every picture of the lake the labels of its records, unless it has them."""
     with Session(lake) as session:
         _write(lake, session, run, _RECORD_LABELS, {"run_id": run.report.run_id})
+
+
+def newer_labels(session: Session, task: str) -> int:
+    """Labels of a task that were given since its consensus was computed."""
+    sql = "select max(computed_at) from consensus_labels where task = $task"
+    newer = f"select count(*) from labels where task = $task and labelled_at > ({sql})"
+    return int(session.execute(newer, {"task": task}).fetchall()[0][0])
 
 
 def _write(lake: Lake, session: Session, run: Run, sql: str, parameters: dict[str, object]) -> None:

@@ -26,15 +26,20 @@ CELL_WIDTH = 72  # an image_id has 64 characters
 
 
 @contextmanager
-def open_output(path: str | None, kind: str) -> Iterator[BinaryIO]:
+def open_output(path: str | None, kind: str, option: str = "--output") -> Iterator[BinaryIO]:
     """Standard output, or a file that is there only when it is complete.
+
+    Args:
+        path: the file; None for standard output.
+        kind: one of FORMATS.
+        option: the option that names the file, for messages.
 
     Raises:
         UsageError: the file cannot be written, or Parquet would go to a terminal.
     """
     if path is None:
         if kind == "parquet" and sys.stdout.isatty():
-            raise UsageError("Parquet is no text for a terminal: give --output FILE")
+            raise UsageError(f"Parquet is no text for a terminal: give {option} FILE")
         sys.stdout.flush()
         yield sys.stdout.buffer
         return
@@ -44,7 +49,7 @@ def open_output(path: str | None, kind: str) -> Iterator[BinaryIO]:
             yield out
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"--output {path}: {error.strerror or error}") from error
+        raise UsageError(f"{option} {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
 

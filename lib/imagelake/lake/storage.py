@@ -27,13 +27,13 @@ def is_remote(uri: str) -> bool:
 
 
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
-    """Turn a refusal of the storage into one line that names the file."""
+def storage_errors(what: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn a refusal of the storage into one line that names the file; one that is missing only where it is written."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise
     except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not writing:
+            raise
         raise StorageError(f"{what}: {first_line(error)}") from error
 
 
@@ -88,7 +88,7 @@ class Storage:
     def write(self, relative: str, data: bytes | memoryview) -> None:
         """Write a whole file so that readers see it complete or not at all."""
         path = self.path(relative)
-        with storage_errors(self.uri(relative)):
+        with storage_errors(self.uri(relative), writing=True):
             if is_remote(self.root):  # a PUT is atomic
                 with self.filesystem.open_output_stream(path) as out:
                     out.write(data)

@@ -109,7 +109,7 @@ select i.uri, i.offset_bytes, i.length_bytes, h.phash, h.dhash, h.dhash_vertical
 from rows as r
 inner join images as i on r.image_id = i.image_id
 inner join "hashes" as h on r.image_id = h.image_id
-where h.version = (select max(version) from "hashes")
+where h.version // 10 = (select max(version) // 10 from "hashes")
 order by r.image_id
 limit $others
 """

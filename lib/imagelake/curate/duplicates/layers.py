@@ -7,7 +7,7 @@ from imagelake.curate.duplicates.calibrate import calibrated
 from imagelake.curate.duplicates.pictures import Layer, Pictures, hash_layer, pixel_layer
 from imagelake.curate.duplicates.vectors import default_similarity, embedding_layer
 from imagelake.curate.shared import make_neighbours, neighbours_are_current
-from imagelake.curate.vectors import chosen_model, models_in
+from imagelake.curate.vectors import the_model
 from imagelake.errors import UsageError
 from imagelake.lake.lake import Lake
 from imagelake.lake.session import Session
@@ -47,11 +47,7 @@ def model_named(session: Session, asked: str | None) -> str:
             "the lake has no embeddings: run `imagelake extract --embed descriptor` (or another model), "
             "or leave them out: --layers pixels,phash"
         )
-    models = models_in(session)
-    model_id = chosen_model(models, asked)
-    if model_id is None:
-        raise UsageError(f"--model {asked}: the lake has vectors of {', '.join(models)}")
-    return model_id
+    return the_model(session, asked)
 
 
 def settle(

@@ -98,10 +98,11 @@ def load_pictures(session: Session, keep: Sequence[str]) -> Pictures:
     return Pictures(ids, rows["pixels"].to_numpy().astype(np.int64), np.stack(hashes, axis=1), is_hashed)
 
 
-# Only our own expressions are formatted in. Hashes of older definitions are not comparable with the newest ones.
+# Only our own expressions are formatted in. Hashes of older definitions are not comparable with the newest ones; the
+# last digit of a version only says whether there is a pixel_hash.
 _PICTURES = """
 with current_hashes as (
-  select * from "hashes" where version = (select max(version) from "hashes")
+  select * from "hashes" where version // 10 = (select max(version) // 10 from "hashes")
 ),
 ranked as (
   select
@@ -129,7 +130,8 @@ def pixel_layer(pictures: Pictures) -> Layer:
     item = pictures.pixels
     if len(item) and not (item >= 0).any():
         raise UsageError(
-            "the lake has no pixel hashes: run `imagelake extract --only hashes` (without --no-pixel-hash)"
+            "the lake has no pixel hashes: run `imagelake extract --only hashes` (without --no-pixel-hash), "
+            "or leave them out: --layers phash,embedding"
         )
 
     def compare(a: Indices, b: Indices) -> NDArray[np.float64]:

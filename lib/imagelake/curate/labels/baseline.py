@@ -16,6 +16,7 @@ from imagelake.curate.labels.scores import Scores
 from imagelake.curate.shared import make_neighbours, neighbours_are_current
 from imagelake.curate.vectors import load_vectors, the_model, vector_ids
 from imagelake.errors import UsageError
+from imagelake.lake.dedupe_runs import not_looked_for
 from imagelake.lake.lake import Lake
 from imagelake.lake.pending import bound
 from imagelake.lake.replace import replace_rows
@@ -69,6 +70,7 @@ def baseline_scores(
         few = few_pictures(known, all_groups, baseline.folds)
         usable = _without(known, few, baseline.folds)
         groups = np.unique(_at(known, usable, all_groups), return_inverse=True)[1]
+        unknown = not_looked_for(session, "grouped_images")
     name = f"{baseline.kind}:{model_id}"
     folds, alone = None, 0
     if baseline.kind == "knn":
@@ -83,13 +85,13 @@ def baseline_scores(
     scores = Scores(name, values, usable.is_multilabel)
     rows = prediction_rows(usable, scores, folds, run_id)
     replace_rows(lake, run_id, "predictions", {"model_id": name, "task": given.task}, rows)
-    duplicates = len(groups) - (int(groups.max()) + 1)
     told = {
         "without a vector": len(given) - len(known),
         f"classes left out (fewer than {baseline.folds} pictures)": ", ".join(few),
         "only in classes left out": len(known) - len(usable),
         "without a labelled neighbour": alone,
-        "duplicates kept apart": duplicates or "none known: `imagelake dedupe` finds them",
+        "duplicates kept apart": len(groups) - (int(groups.max()) + 1),
+        "duplicates": unknown,
     }
     return usable, scores, {key: value for key, value in told.items() if value}
 

@@ -127,13 +127,6 @@ def given_labels(session: Session, wanted: Wanted) -> Given:
     return _given(session, wanted, contradicted)
 
 
-def newer_labels(session: Session, task: str) -> int:
-    """Labels of a task that were given since its consensus was computed."""
-    sql = "select max(computed_at) from consensus_labels where task = $task"
-    newer = f"select count(*) from labels where task = $task and labelled_at > ({sql})"
-    return int(session.execute(newer, {"task": task}).fetchall()[0][0])
-
-
 def _given(session: Session, wanted: Wanted, contradicted: int) -> Given:
     found = session.arrow(_GIVEN)
     if found.num_rows == 0:

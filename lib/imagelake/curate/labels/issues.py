@@ -99,14 +99,17 @@ def _judge_several(given: Given, scores: Scores, filter_by: str) -> Judged:
     if not told.any():
         raise UsageError(f"task {given.task}: every class is on all images or on none: nothing to compare")
     values = scores.values[:, told]
-    lists = _lists(given.onehot()[:, told])
+    onehot = given.onehot()[:, told]
+    lists = _lists(onehot)
     by_class = np.zeros(scores.values.shape, np.bool_)
     find = needed("cleanlab.multilabel_classification.filter").find_multilabel_issues_per_class
     by_class[:, told] = find(lists, values, filter_by=filter_by, n_jobs=1)
-    quality = needed("cleanlab.multilabel_classification.rank").get_label_quality_scores(lists, values)
     joint = np.full((len(told), 2, 2), np.nan)  # (class, given or not, true or not)
     joint[told] = needed("cleanlab.count").estimate_joint(lists, values, multi_label=True)
     own = joint[:, 1, 1]
+    if values.shape[1] == 1:  # cleanlab scores no class alone; beside its like it has the same score
+        lists, values = _lists(np.repeat(onehot, 2, axis=1)), np.repeat(values, 2, axis=1)
+    quality = needed("cleanlab.multilabel_classification.rank").get_label_quality_scores(lists, values)
     rows, codes = np.nonzero(scores.values >= _SUGGESTED)
     return Judged(
         is_issue=np.asarray(by_class.any(axis=1)),

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imagelake.curate.labels.baseline import Baseline, baseline_scores
-from imagelake.curate.labels.given import Given, Wanted, given_labels, hold_task, newer_labels
+from imagelake.curate.labels.given import Given, Wanted, given_labels, hold_task
 from imagelake.curate.labels.issues import Judged
 from imagelake.curate.labels.scores import Scores, chosen_predictions, classes_of, in_sample_models, stored_scores
+from imagelake.lake.labels import newer_labels
 from imagelake.lake.lake import Lake
 from imagelake.lake.pending import bound
 from imagelake.lake.session import Session

@@ -77,8 +77,15 @@ def chosen_predictions(session: Session, task: str, asked: str | None, *, with_b
     raise UsageError(f"no out-of-sample predictions of {asked} for task {task}: {there}")
 
 
-def stored_scores(session: Session, given: Given, model_id: str) -> tuple[Given, Scores]:
+def stored_scores(session: Session, given: Given, model_id: str, *, are_votes: bool = False) -> tuple[Given, Scores]:
     """The labels of images with out-of-sample predictions, in the order of the model's classes, and the predictions.
+
+    Args:
+        session: a session over the lake.
+        given: the labels.
+        model_id: the model.
+        are_votes: whether several annotators may differ on an image. Classes that only votes have then come after those
+            of a baseline, which leaves rare ones out, with probability 0.
 
     Raises:
         UsageError: labels that are no class of the model, predictions that are no probabilities, or none for these
@@ -88,16 +95,21 @@ def stored_scores(session: Session, given: Given, model_id: str) -> tuple[Given,
     if given.is_multilabel != is_multilabel:
         number = "several labels" if is_multilabel else "one label"
         raise UsageError(f"task {given.task}: the predictions of {model_id} are for {number} per image")
-    known = _with_classes(given, classes, model_id)
+    if are_votes and model_id.startswith(BASELINES):
+        extra = sorted(set(given.classes) - set(classes))
+    else:
+        extra = []
+        _hold_classes(given, classes, model_id, are_votes=are_votes)
+    known = given.of_classes([*classes, *extra])
     session.con.register("given_images", pa.table({"image_id": known.image_ids, "place": np.arange(len(known))}))
     has = np.zeros(len(known), np.bool_)
-    values = np.empty((len(known), len(classes)), np.float32)
+    values = np.zeros((len(known), len(known.classes)), np.float32)
     for batch in session.batches(_SCORES, {"model": model_id, "task": given.task}, _ROWS):
         places = batch.column("place").to_numpy(zero_copy_only=False)
         flat = batch.column("scores").flatten().to_numpy(zero_copy_only=False)
         if len(flat) != len(places) * len(classes):
             raise UsageError(f"task {given.task}: {model_id} has predictions with more or fewer scores than classes")
-        values[places] = flat.reshape(len(places), len(classes))
+        values[places, : len(classes)] = flat.reshape(len(places), len(classes))
         has[places] = True
     if not has.any():
         raise UsageError(f"task {given.task}: no labelled image has an out-of-sample prediction of {model_id}")
@@ -124,17 +136,17 @@ def classes_of(session: Session, task: str, model_id: str) -> tuple[list[str], b
     return first, any_multilabel
 
 
-def _with_classes(given: Given, classes: list[str], model_id: str) -> Given:
+def _hold_classes(given: Given, classes: list[str], model_id: str, *, are_votes: bool) -> None:
     outside = [i for i, name in enumerate(given.classes) if name not in set(classes)]
     if outside:
         counts = given.counts()
         names = ", ".join(f"{given.classes[i]!r} ({counts[i]:,} images)" for i in outside[:5])
         more = f" and {len(outside) - 5:,} more" if len(outside) > 5 else ""
+        instead = "settle them with --majority" if are_votes else "leave --predictions out for a baseline"
         raise UsageError(
             f"task {given.task}: labels that are no class of {model_id}: {names}{more}; its classes are"
-            f" {', '.join(classes)}. Predict with all classes, or leave --predictions out for a baseline"
+            f" {', '.join(classes)}. Predict with all classes, or {instead}"
         )
-    return given.of_classes(classes)
 
 
 def _check(scores: Scores, given: Given) -> None:
