@@ -20,7 +20,7 @@ from imagelake.datasets.versions import find
 from imagelake.errors import StorageError
 from imagelake.jobs import dataset_create, dataset_export, ingest
 from imagelake.lake.lake import Lake, create_lake
-from imagelake.lake.session import Session
+from imagelake.lake.session import Session, sql_files
 from imagelake.lake.storage import Storage
 from tests.conftest import jpeg, picture
 from tests.jobs.datasets import rows
@@ -367,6 +367,8 @@ def test_after_forget_counts_are_true_and_an_older_export_is_named(tmp_path: Pat
     assert "\nimages: 19\n" in capsys.readouterr().out
     assert main(["dataset", "show", "--lake", lake.root, "--format", "csv"]) == 0
     assert {row["images"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))} == {"19"}
+    with Session(lake) as session:
+        assert set(session.arrow(sql_files("reports")["datasets"])["images"].to_pylist()) == {19}
     assert export(lake, tmp_path / "out", "csv") == 2
     assert "holds this export, made before pictures were forgotten (set@1 as csv)" in capsys.readouterr().err
     assert export(lake, tmp_path / "out", "parquet") == 2
