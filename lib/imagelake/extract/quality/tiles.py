@@ -53,36 +53,38 @@ class Tiles:
         rows = places.astype(np.int64).ravel()
         down = (places - places.mean(axis=1, keepdims=True)).ravel()
         across = np.concatenate([_centred(side) for side in self._sides[1]])
-        values = grey[rows].astype(np.float32)
+        columns = _products(grey, rows, down).reshape(6, -1, count, grey.shape[1]).sum(axis=2).astype(np.float64)
+        columns = np.concatenate([columns, columns[:1] * across])
+        sums, squares, slope_down, along, upright, crossed, slope_across = np.add.reduceat(
+            columns, self._starts[1], axis=2
+        )
         pixels = count * self._sides[1]
-        columns = _by_tile(values, count)
-        variance = (self._across(_by_tile(values * values, count)) - self._across(columns) ** 2 / pixels) / pixels
-        slope_down = self._across(_by_tile(values * down[:, None].astype(np.float32), count))
-        slope_across = self._across(columns * across)
+        variance = (squares - sums**2 / pixels) / pixels
         squares_down = (down.reshape(-1, count) ** 2).sum(axis=1)
         plane = _ratio(slope_down**2, np.outer(squares_down, self._sides[1]))
         plane += _ratio(slope_across**2, count * self._sides[1] * (self._sides[1] ** 2 - 1) / 12)
         deviation, beside = (np.sqrt(np.maximum(v, 0)) for v in (variance, variance - plane / pixels))
-        return TileStatistics(deviation, beside, self._direction(grey, rows, values))
+        direction = _ratio(along - upright, along + upright) + 2j * _ratio(crossed, along + upright)
+        return TileStatistics(deviation, beside, direction)
 
-    def _direction(
-        self, grey: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[np.float32]
-    ) -> NDArray[np.complex128]:
-        """From central differences of the rows, one-sided at the upper and lower border."""
-        count = len(rows) // len(self._starts[0])
-        across = np.zeros_like(values)
-        np.subtract(values[:, 2:], values[:, :-2], out=across[:, 1:-1])
-        below, above = grey[(rows + 1).clip(max=len(grey) - 1)], grey[(rows - 1).clip(0)]
-        down = cv2.subtract(below, above, dtype=cv2.CV_32F)
-        crossed = self._across(_by_tile(across * down, count))
-        across *= across
-        down *= down
-        along, upright = (self._across(_by_tile(squares, count)) for squares in (across, down))
-        return _ratio(along - upright, along + upright) + 2j * _ratio(crossed, along + upright)
 
-    def _across(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.add.reduceat(columns, self._starts[1], axis=1)
-        return sums
+def _products(grey: NDArray[np.uint8], rows: NDArray[np.int64], down: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What is summed over tiles, of each pixel of some rows, in one array: threads wait for each other at every call.
+
+    The value, its square, the value times `down`; the squares of the central differences along and across the rows, and
+    their product (one-sided at the upper and lower border, 0 at the ends of rows): float32 (6, rows, width).
+    """
+    products = np.zeros((6, len(rows), grey.shape[1]), np.float32)
+    value, square, weighted, along, upright, crossed = products
+    here, below, above = grey[rows], grey[(rows + 1).clip(max=len(grey) - 1)], grey[(rows - 1).clip(0)]
+    np.copyto(value, here)
+    np.multiply(value, value, out=square)
+    np.multiply(value, down[:, None].astype(np.float32), out=weighted)
+    np.subtract(value[:, 2:], value[:, :-2], out=along[:, 1:-1])
+    cv2.subtract(below, above, upright, dtype=cv2.CV_32F)
+    np.multiply(along, upright, out=crossed)
+    products[3:5] *= products[3:5]
+    return products
 
 
 def _starts(length: int, side_px: int) -> NDArray[np.int64]:
@@ -93,12 +95,6 @@ def _starts(length: int, side_px: int) -> NDArray[np.int64]:
 def _centred(side: int) -> NDArray[np.float64]:
     """Places in a tile, from its middle: they add up to zero."""
     return np.arange(side, dtype=np.float64) - (side - 1) / 2
-
-
-def _by_tile(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
-    """Sums of every `count` rows."""
-    sums: NDArray[np.float32] = values.reshape(-1, count, values.shape[1]).sum(axis=1)
-    return sums.astype(np.float64)
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
